@@ -1,0 +1,143 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// Attempt is one HTTP try of a chunk's trigger.
+type Attempt struct {
+	AttemptID   int64
+	Run         int64
+	Chunk       int64
+	Number      int // nth of its chunk
+	BodyHash    string
+	BodyBytes   int64
+	StartedAt   time.Time
+	FinishedAt  *time.Time
+	Outcome     string // "" while open
+	Reason      string
+	Detail      string
+	StatusCode  int
+	AnalyticsID string
+	Answer      []byte
+}
+
+const claimChunk = `UPDATE chunks SET state = 'sending', reason = '' WHERE run = ? AND chunk = ? AND state = 'planned'`
+
+const insertAttempt = `
+INSERT INTO attempts (run, chunk, number, body_hash, body_bytes, started_at, reason, detail, status_code)
+SELECT ?1, ?2, count(*) + 1, ?3, ?4, ?5, '', '', 0 FROM attempts WHERE run = ?1 AND chunk = ?2`
+
+// BeginAttempt commits the intent to send a planned chunk. Only after it
+// returned without error may the body leave. A chunk in another state, or one
+// with an open or accepted attempt, is ErrState.
+func (l *Ledger) BeginAttempt(ctx context.Context, run, chunk int64, bodyHash string, bodyBytes int64) (attemptID int64, err error) {
+	err = l.write(ctx, func(tx *sql.Tx) error {
+		if err := mustChange(tx.ExecContext(ctx, claimChunk, run, chunk)); err != nil {
+			return err
+		}
+		res, err := tx.ExecContext(ctx, insertAttempt, run, chunk, bodyHash, bodyBytes, ms(time.Now()))
+		if err != nil {
+			return err
+		}
+		attemptID, err = res.LastInsertId()
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("intent for chunk %d: %w", chunk, err)
+	}
+	return attemptID, nil
+}
+
+// AttemptEnd is how an attempt ended and what follows for its chunk.
+type AttemptEnd struct {
+	Outcome     string
+	Reason      string
+	Detail      string
+	StatusCode  int
+	AnalyticsID string
+	Answer      []byte
+	Next        ChunkState
+	ChunkReason string
+	NotBefore   time.Time // with Next == ChunkPlanned: no try before; zero: at once
+}
+
+const finishAttempt = `
+UPDATE attempts SET finished_at = ?, outcome = ?, reason = ?, detail = ?, status_code = ?, analytics_id = nullif(?, ''), answer = ?
+WHERE attempt_id = ? AND outcome IS NULL`
+
+const moveChunk = `
+UPDATE chunks SET state = ?, reason = ?, not_before = ?
+WHERE state = 'sending' AND (run, chunk) = (SELECT run, chunk FROM attempts WHERE attempt_id = ?)`
+
+// FinishAttempt commits an attempt's outcome and moves its chunk on. An attempt
+// that has its outcome already is ErrState.
+func (l *Ledger) FinishAttempt(ctx context.Context, attemptID int64, e AttemptEnd) error {
+	notBefore := int64(0)
+	if !e.NotBefore.IsZero() {
+		notBefore = ms(e.NotBefore)
+	}
+	err := l.write(ctx, func(tx *sql.Tx) error {
+		err := mustChange(tx.ExecContext(ctx, finishAttempt, ms(time.Now()), e.Outcome, e.Reason, e.Detail, e.StatusCode,
+			e.AnalyticsID, e.Answer, attemptID))
+		if err != nil {
+			return err
+		}
+		return mustChange(tx.ExecContext(ctx, moveChunk, e.Next, e.ChunkReason, notBefore, attemptID))
+	})
+	if err != nil {
+		return fmt.Errorf("outcome of attempt %d (%s): %w", attemptID, e.Outcome, err)
+	}
+	return nil
+}
+
+const attemptColumns = `attempt_id, run, chunk, number, body_hash, body_bytes, started_at, finished_at, coalesce(outcome, ''),
+    reason, detail, status_code, coalesce(analytics_id, ''), answer`
+
+func queryAttempts(ctx context.Context, db *sql.DB, query string, args ...any) ([]Attempt, error) {
+	rows, err := db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []Attempt
+	for rows.Next() {
+		var a Attempt
+		var started int64
+		var finished sql.NullInt64
+		err := rows.Scan(&a.AttemptID, &a.Run, &a.Chunk, &a.Number, &a.BodyHash, &a.BodyBytes, &started, &finished, &a.Outcome,
+			&a.Reason, &a.Detail, &a.StatusCode, &a.AnalyticsID, &a.Answer)
+		if err != nil {
+			return nil, err
+		}
+		a.StartedAt, a.FinishedAt = fromMS(started), timeOrNil(finished)
+		list = append(list, a)
+	}
+	return list, rows.Err()
+}
+
+const attemptsOfChunk = `SELECT ` + attemptColumns + ` FROM attempts WHERE run = ? AND chunk = ? ORDER BY number`
+
+// Attempts returns a chunk's attempts in order.
+func (r *Reader) Attempts(ctx context.Context, run, chunk int64) ([]Attempt, error) {
+	return queryAttempts(ctx, r.ro, attemptsOfChunk, run, chunk)
+}
+
+const openAttempts = `SELECT ` + attemptColumns + ` FROM attempts WHERE outcome IS NULL ORDER BY attempt_id`
+
+// OpenAttempts returns the intents without outcome. Under the sender's lock,
+// before anything is sent, these are what a crash left.
+func (r *Reader) OpenAttempts(ctx context.Context) ([]Attempt, error) {
+	return queryAttempts(ctx, r.ro, openAttempts)
+}
+
+const countUnknown = `SELECT count(*) FROM attempts WHERE run = ? AND chunk = ? AND outcome = 'unknown'`
+
+// CountUnknown says how many attempts of a chunk ended unknown.
+func (r *Reader) CountUnknown(ctx context.Context, run, chunk int64) (n int, err error) {
+	err = r.ro.QueryRowContext(ctx, countUnknown, run, chunk).Scan(&n)
+	return n, err
+}

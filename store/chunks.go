@@ -1,0 +1,148 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+const chunkColumns = `chunk, state, reason, records, body_bytes, source_hash, key, not_before, spool_start, spool_end`
+
+const plannedChunks = `
+SELECT ` + chunkColumns + ` FROM chunks WHERE run = ? AND state = 'planned' AND chunk > ? ORDER BY chunk LIMIT ?`
+
+// PlannedChunks returns the next planned chunks of a run after a number, with
+// their ranges.
+func (r *Reader) PlannedChunks(ctx context.Context, run, after int64, limit int) ([]Chunk, error) {
+	return r.chunks(ctx, run, plannedChunks, run, after, limit)
+}
+
+const allChunks = `SELECT ` + chunkColumns + ` FROM chunks WHERE run = ? AND chunk > ? ORDER BY chunk LIMIT ?`
+
+// Chunks returns the next chunks of a run after a number, in any state.
+func (r *Reader) Chunks(ctx context.Context, run, after int64, limit int) ([]Chunk, error) {
+	return r.chunks(ctx, run, allChunks, run, after, limit)
+}
+
+const chunksInState = `SELECT ` + chunkColumns + ` FROM chunks WHERE run = ? AND state = ? AND chunk > ? ORDER BY chunk LIMIT ?`
+
+// ChunksInState returns the next chunks of a run after a number that are in a
+// state.
+func (r *Reader) ChunksInState(ctx context.Context, run int64, state ChunkState, after int64, limit int) ([]Chunk, error) {
+	return r.chunks(ctx, run, chunksInState, run, state, after, limit)
+}
+
+const oneChunk = `SELECT ` + chunkColumns + ` FROM chunks WHERE run = ? AND chunk = ?`
+
+// Chunk returns one chunk; sql.ErrNoRows if the run has no such number.
+func (r *Reader) Chunk(ctx context.Context, run, chunk int64) (*Chunk, error) {
+	list, err := r.chunks(ctx, run, oneChunk, run, chunk)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, sql.ErrNoRows
+	}
+	return &list[0], nil
+}
+
+func (r *Reader) chunks(ctx context.Context, run int64, query string, args ...any) ([]Chunk, error) {
+	rows, err := r.ro.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []Chunk
+	for rows.Next() {
+		var c Chunk
+		var notBefore int64
+		var start, end sql.NullInt64
+		err := rows.Scan(&c.Chunk, &c.State, &c.Reason, &c.Records, &c.BodyBytes, &c.SourceHash, &c.Key, &notBefore, &start, &end)
+		if err != nil {
+			return nil, err
+		}
+		c.NotBefore = fromMS(notBefore)
+		if start.Valid {
+			c.Spool = &SpoolRange{start.Int64, end.Int64}
+		}
+		list = append(list, c)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, err
+	}
+	for i := range list {
+		if list[i].Ranges, err = r.ranges(ctx, run, list[i].Chunk); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+const rangesOfChunk = `
+SELECT file, byte_start, byte_end, first_line, last_line, records FROM chunk_ranges WHERE run = ? AND chunk = ? ORDER BY part`
+
+func (r *Reader) ranges(ctx context.Context, run, chunk int64) ([]ChunkRange, error) {
+	rows, err := r.ro.QueryContext(ctx, rangesOfChunk, run, chunk)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []ChunkRange
+	for rows.Next() {
+		var g ChunkRange
+		if err := rows.Scan(&g.File, &g.ByteStart, &g.ByteEnd, &g.FirstLine, &g.LastLine, &g.Records); err != nil {
+			return nil, err
+		}
+		list = append(list, g)
+	}
+	return list, rows.Err()
+}
+
+const filesOfRun = `
+SELECT file, path, size, mtime_ns, format, compression, header, content_hash, unchanged_since, records
+FROM snapshots WHERE run = ? ORDER BY file`
+
+// Files returns the files of a run in order.
+func (r *Reader) Files(ctx context.Context, run int64) ([]SnapshotFile, error) {
+	rows, err := r.ro.QueryContext(ctx, filesOfRun, run)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []SnapshotFile
+	for rows.Next() {
+		var f SnapshotFile
+		var mtime int64
+		err := rows.Scan(&f.File, &f.Path, &f.Size, &mtime, &f.Format, &f.Compression, &f.Header, &f.ContentHash, &f.UnchangedSince, &f.Records)
+		if err != nil {
+			return nil, err
+		}
+		f.ModTime = time.Unix(0, mtime)
+		list = append(list, f)
+	}
+	return list, rows.Err()
+}
+
+const deadOfRun = `
+SELECT number, file, line, column, byte_start, byte_end, reason, detail FROM dead_letters
+WHERE run = ? AND number > ? ORDER BY number LIMIT ?`
+
+// DeadLetters returns the next dead letters of a run after a number.
+func (r *Reader) DeadLetters(ctx context.Context, run, after int64, limit int) ([]DeadLetter, error) {
+	rows, err := r.ro.QueryContext(ctx, deadOfRun, run, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []DeadLetter
+	for rows.Next() {
+		var d DeadLetter
+		err := rows.Scan(&d.Number, &d.File, &d.Line, &d.Column, &d.ByteStart, &d.ByteEnd, &d.Reason, &d.Detail)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, d)
+	}
+	return list, rows.Err()
+}

@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+)
+
+const knowsSize = `
+SELECT EXISTS (SELECT 1 FROM snapshots s JOIN runs r ON r.id = s.run
+  WHERE s.size = ? AND s.content_hash <> '' AND r.schedule = ? AND r.shape = ?)`
+
+// KnowsSize says whether the schedule planned a file of this size before in
+// this shape, so that it is worth hashing one to see if it is the same.
+func (r *Reader) KnowsSize(ctx context.Context, schedule, shape string, size int64) (known bool, err error) {
+	err = r.ro.QueryRowContext(ctx, knowsSize, size, schedule, shape).Scan(&known)
+	return known, err
+}
+
+const deliveredBy = `SELECT run_id FROM delivered_files WHERE schedule = ? AND content_hash = ? AND shape = ?`
+
+// DeliveredBy returns the run that delivered this content whole; "" if none did.
+func (r *Reader) DeliveredBy(ctx context.Context, schedule, shape, contentHash string) (runID string, err error) {
+	err = r.ro.QueryRowContext(ctx, deliveredBy, schedule, contentHash, shape).Scan(&runID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return runID, err
+}
+
+// Earlier is a range of a file's content that an earlier run planned.
+type Earlier struct {
+	Run     int64
+	RunID   string
+	Chunk   int64
+	State   ChunkState
+	Start   int64
+	End     int64
+	Records int64
+}
+
+const earlierRanges = `
+SELECT r.id, r.run_id, c.chunk, c.state, g.byte_start, g.byte_end, g.records
+FROM snapshots s
+JOIN runs r ON r.id = s.run
+JOIN chunk_ranges g ON g.run = s.run AND g.file = s.file
+JOIN chunks c ON c.run = g.run AND c.chunk = g.chunk
+WHERE s.size = ? AND s.content_hash = ? AND r.schedule = ? AND r.shape = ? AND r.planned_at IS NOT NULL AND r.id <> ?
+  AND c.state IN ('accepted', 'unknown', 'sending', 'planned')
+ORDER BY g.byte_start`
+
+// EarlierRanges returns what earlier runs of the schedule did, in the same
+// shape, with a file of this content, in the order of the file: ranges that
+// were accepted, are unknown, or are still planned. Failed ones are left out.
+func (r *Reader) EarlierRanges(ctx context.Context, run *Run, size int64, contentHash string) ([]Earlier, error) {
+	rows, err := r.ro.QueryContext(ctx, earlierRanges, size, contentHash, run.Schedule, run.Shape, run.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []Earlier
+	for rows.Next() {
+		var e Earlier
+		if err := rows.Scan(&e.Run, &e.RunID, &e.Chunk, &e.State, &e.Start, &e.End, &e.Records); err != nil {
+			return nil, err
+		}
+		list = append(list, e)
+	}
+	return list, rows.Err()
+}

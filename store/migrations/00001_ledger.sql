@@ -1,0 +1,183 @@
+-- +goose Up
+
+-- Times are milliseconds since 1970 in UTC. `run` in other tables is runs.id;
+-- people and programs see runs.run_id.
+
+CREATE TABLE slots (
+    schedule      TEXT    NOT NULL,           -- the schedule's name
+    scheduled_for INTEGER NOT NULL,           -- the due time
+    state         TEXT    NOT NULL CHECK (state IN ('ran', 'skipped', 'missed')),
+    reason        TEXT    NOT NULL,           -- why it did not run; '' when it ran
+    decided_at    INTEGER NOT NULL,           -- when this row was written
+    PRIMARY KEY (schedule, scheduled_for)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE schedule_state (
+    schedule   TEXT    PRIMARY KEY,           -- the schedule's name
+    decided_to INTEGER NOT NULL,              -- slots up to and including this instant are decided
+    spec       TEXT    NOT NULL,              -- the timetable that decided them
+    updated_at INTEGER NOT NULL               -- when the row was last written
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE runs (
+    id                INTEGER PRIMARY KEY,
+    run_id            TEXT    NOT NULL UNIQUE,   -- UUIDv7
+    schedule          TEXT    NOT NULL,
+    scheduled_for     INTEGER NOT NULL,          -- the slot; a run by hand: its start
+    number            INTEGER NOT NULL CHECK (number >= 1),     -- nth run with this schedule and scheduled_for
+    generation        INTEGER NOT NULL CHECK (generation >= 0), -- raised by --force, part of each chunk's key
+    origin            TEXT    NOT NULL CHECK (origin IN ('slot', 'manual', 'catch-up', 'backfill', 'arrival', 'redrive')),
+    state             TEXT    NOT NULL CHECK (state IN ('planning', 'delivering', 'succeeded', 'partial', 'held', 'failed', 'stopped', 'skipped')),
+    reason            TEXT    NOT NULL,          -- why it is in this state; '' when that needs no words
+    zone              TEXT    NOT NULL,          -- the schedule's time zone, for showing times
+    flow_id           TEXT    NOT NULL,
+    base_url          TEXT    NOT NULL,
+    shape             TEXT    NOT NULL,          -- hash of what decides a body and its destination
+    job               TEXT    NOT NULL,          -- JSON: the options that shape bodies, as planned
+    payload           TEXT    NOT NULL,          -- rendered members of the body
+    started_at        INTEGER NOT NULL,
+    planned_at        INTEGER,                   -- NULL until all chunks are committed
+    finished_at       INTEGER,                   -- NULL while planning or delivering
+    records_read      INTEGER NOT NULL,          -- counted by the plan as it read, good and bad
+    records_filtered  INTEGER NOT NULL,          -- left out by the user's own rule
+    records_unchanged INTEGER NOT NULL,          -- accepted in an earlier run of the same content
+    records_elsewhere INTEGER NOT NULL,          -- unknown or still planned in an earlier run of the same content
+    bytes_read        INTEGER NOT NULL,          -- bytes of the files read
+    receipt           TEXT                       -- JSON: the balance as computed when the run last ended
+) STRICT;
+CREATE INDEX runs_by_schedule ON runs (schedule, scheduled_for, number);
+CREATE INDEX runs_open ON runs (state) WHERE state IN ('planning', 'delivering');
+
+CREATE TABLE snapshots (
+    run             INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    file            INTEGER NOT NULL,         -- place in the run's list of files, from 0
+    path            TEXT    NOT NULL,
+    size            INTEGER NOT NULL,         -- bytes on disk when opened
+    mtime_ns        INTEGER NOT NULL,         -- nanoseconds since 1970
+    format          TEXT    NOT NULL,
+    compression     TEXT    NOT NULL,
+    header          TEXT    NOT NULL,         -- JSON list of field names; '' without one
+    content_hash    TEXT    NOT NULL,         -- of the bytes on disk; '' until read whole
+    unchanged_since TEXT    NOT NULL,         -- run_id that delivered this content before; '' if it was read now
+    records         INTEGER NOT NULL,         -- records read from it, good and bad
+    PRIMARY KEY (run, file)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX snapshots_by_content ON snapshots (size, content_hash);
+
+CREATE TABLE chunks (
+    run          INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    chunk        INTEGER NOT NULL CHECK (chunk >= 1),
+    state        TEXT    NOT NULL CHECK (state IN ('planned', 'sending', 'accepted', 'failed', 'unknown', 'split')),
+    reason       TEXT    NOT NULL,            -- why it failed, is unknown, or was accepted without an answer
+    records      INTEGER NOT NULL CHECK (records >= 0),
+    body_bytes   INTEGER NOT NULL CHECK (body_bytes > 0),
+    source_hash  TEXT    NOT NULL,            -- of the source bytes of its ranges; '' without a source
+    key          TEXT    NOT NULL,            -- the chunk's key, as in its body
+    not_before   INTEGER NOT NULL,            -- no try before this instant
+    spool_start  INTEGER,                     -- where its records lie in the run's spool; NULL: in the files themselves
+    spool_end    INTEGER,
+    PRIMARY KEY (run, chunk)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX chunks_by_key ON chunks (key);
+CREATE INDEX chunks_by_state ON chunks (run, state, chunk);
+
+CREATE TABLE chunk_ranges (
+    run        INTEGER NOT NULL,
+    chunk      INTEGER NOT NULL,
+    part       INTEGER NOT NULL,              -- order within the chunk, from 0
+    file       INTEGER NOT NULL,
+    byte_start INTEGER NOT NULL,              -- of the decompressed file
+    byte_end   INTEGER NOT NULL CHECK (byte_end > byte_start),
+    first_line INTEGER NOT NULL,              -- physical lines, from 1
+    last_line  INTEGER NOT NULL,
+    records    INTEGER NOT NULL CHECK (records > 0),
+    PRIMARY KEY (run, chunk, part),
+    FOREIGN KEY (run, chunk) REFERENCES chunks (run, chunk) ON DELETE CASCADE,
+    FOREIGN KEY (run, file) REFERENCES snapshots (run, file)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX chunk_ranges_by_file ON chunk_ranges (run, file, byte_start);
+
+CREATE TABLE attempts (
+    attempt_id   INTEGER PRIMARY KEY AUTOINCREMENT,
+    run          INTEGER NOT NULL,
+    chunk        INTEGER NOT NULL,
+    number       INTEGER NOT NULL CHECK (number >= 1), -- nth attempt of the chunk
+    body_hash    TEXT    NOT NULL,            -- of the exact body
+    body_bytes   INTEGER NOT NULL,
+    started_at   INTEGER NOT NULL,            -- when the intent was committed
+    finished_at  INTEGER,
+    outcome      TEXT    CHECK (outcome IN ('accepted', 'accepted_no_id', 'flow_failed', 'throttled', 'refused', 'not_sent', 'unknown')), -- NULL: open
+    reason       TEXT    NOT NULL,            -- fixed word that names the rule that decided
+    detail       TEXT    NOT NULL,            -- the same for a person
+    status_code  INTEGER NOT NULL,            -- 0 without an answer
+    analytics_id TEXT,
+    answer       BLOB,                        -- what the server said, its first 64 KiB
+    FOREIGN KEY (run, chunk) REFERENCES chunks (run, chunk) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX attempts_by_chunk ON attempts (run, chunk, number);
+CREATE INDEX attempts_by_id ON attempts (analytics_id) WHERE analytics_id IS NOT NULL;
+CREATE INDEX attempts_open ON attempts (attempt_id) WHERE outcome IS NULL;
+CREATE UNIQUE INDEX attempts_one_live ON attempts (run, chunk)
+    WHERE outcome IS NULL OR outcome IN ('accepted', 'accepted_no_id');
+
+CREATE TABLE dead_letters (
+    run        INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    number     INTEGER NOT NULL,              -- order in the run, from 1
+    file       INTEGER NOT NULL,
+    line       INTEGER NOT NULL,              -- physical line, from 1
+    column     INTEGER NOT NULL,              -- in bytes, from 1
+    byte_start INTEGER NOT NULL,
+    byte_end   INTEGER NOT NULL,
+    reason     TEXT    NOT NULL,              -- fixed word
+    detail     TEXT    NOT NULL,              -- the same for a person
+    PRIMARY KEY (run, number),
+    FOREIGN KEY (run, file) REFERENCES snapshots (run, file)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE delivered_files (
+    schedule     TEXT    NOT NULL,
+    content_hash TEXT    NOT NULL,            -- cryptographic: an equal hash means that nothing is sent
+    shape        TEXT    NOT NULL,
+    run_id       TEXT    NOT NULL,            -- the run that delivered it whole
+    path         TEXT    NOT NULL,            -- where it lay then
+    delivered_at INTEGER NOT NULL,
+    PRIMARY KEY (schedule, content_hash, shape)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE requests (
+    request_id  INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind        TEXT    NOT NULL CHECK (kind IN ('run', 'resolve')),
+    body        TEXT    NOT NULL,             -- JSON: what was asked for
+    created_at  INTEGER NOT NULL,
+    finished_at INTEGER,                      -- NULL: not answered yet
+    run_id      TEXT    NOT NULL,             -- the run that serves it; '' while there is none
+    exit_code   INTEGER,                      -- what the asking command should exit with
+    message     TEXT    NOT NULL              -- why it was refused; '' when it was not
+) STRICT;
+CREATE INDEX requests_open ON requests (request_id) WHERE finished_at IS NULL;
+
+CREATE TABLE audit (
+    audit_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at       INTEGER NOT NULL,
+    action   TEXT    NOT NULL,                -- 'resolve accepted', 'force', …
+    run_id   TEXT    NOT NULL,
+    chunk    INTEGER,                         -- NULL: the whole run
+    actor    TEXT    NOT NULL,                -- the operating system's user
+    reason   TEXT    NOT NULL                 -- in the person's own words
+) STRICT;
+
+-- +goose StatementBegin
+CREATE TRIGGER chunks_keep_accepted BEFORE UPDATE OF state ON chunks
+WHEN OLD.state = 'accepted' AND NEW.state <> 'accepted'
+BEGIN
+    SELECT RAISE(ABORT, 'a chunk that was accepted stays accepted');
+END;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE TRIGGER attempts_keep_outcome BEFORE UPDATE OF outcome ON attempts
+WHEN OLD.outcome IS NOT NULL AND OLD.outcome IS NOT NEW.outcome
+BEGIN
+    SELECT RAISE(ABORT, 'the outcome of an attempt is decided once');
+END;
+-- +goose StatementEnd

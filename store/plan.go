@@ -1,0 +1,235 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// Chunk is one request body as planned.
+type Chunk struct {
+	Chunk      int64 // its number in the run, from 1
+	State      ChunkState
+	Reason     string
+	Records    int64
+	BodyBytes  int64  // exact, envelope included
+	SourceHash string // of the bytes of its ranges
+	Key        string
+	NotBefore  time.Time
+	Spool      *SpoolRange // nil: the ranges are read from the files themselves
+	Ranges     []ChunkRange
+}
+
+// SpoolRange is where a chunk's records lie in the run's spool.
+type SpoolRange struct{ Start, End int64 }
+
+// ChunkRange is a run of consecutive records of one file.
+type ChunkRange struct {
+	File                int // place in the run's list of files
+	ByteStart, ByteEnd  int64
+	FirstLine, LastLine int64
+	Records             int64
+}
+
+// SnapshotFile is a file as the run found it.
+type SnapshotFile struct {
+	File           int
+	Path           string
+	Size           int64
+	ModTime        time.Time
+	Format         string
+	Compression    string
+	Header         string // JSON list; "" without one
+	ContentHash    string // "" until read whole
+	UnchangedSince string // run that delivered this content before; "" if it is read now
+	Records        int64  // read, good and bad
+}
+
+// DeadLetter is a record that was given up on before anything was sent.
+type DeadLetter struct {
+	Number             int64 // order in the run, from 1
+	File               int
+	Line, Column       int64
+	ByteStart, ByteEnd int64
+	Reason, Detail     string
+}
+
+// PlanHead is what decides the bodies of a run.
+type PlanHead struct {
+	Shape   string
+	Job     string
+	Payload string
+	Files   []SnapshotFile
+}
+
+var discardPlan = []string{
+	`DELETE FROM chunks WHERE run = ?`, // takes ranges with it
+	`DELETE FROM dead_letters WHERE run = ?`,
+	`DELETE FROM snapshots WHERE run = ?`,
+}
+
+const updatePlanHead = `UPDATE runs SET shape = ?, job = ?, payload = ? WHERE id = ? AND state = 'planning'`
+
+const insertSnapshot = `
+INSERT INTO snapshots (run, file, path, size, mtime_ns, format, compression, header, content_hash, unchanged_since, records)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+// StartPlan begins the plan of a run in Planning. What a crash left of an
+// earlier plan of the same run is discarded: nothing of it was sent.
+func (l *Ledger) StartPlan(ctx context.Context, r *Run, h PlanHead) error {
+	err := l.write(ctx, func(tx *sql.Tx) error {
+		for _, query := range discardPlan {
+			if _, err := tx.ExecContext(ctx, query, r.ID); err != nil {
+				return err
+			}
+		}
+		if err := mustChange(tx.ExecContext(ctx, updatePlanHead, h.Shape, h.Job, h.Payload, r.ID)); err != nil {
+			return err
+		}
+		for _, f := range h.Files {
+			_, err := tx.ExecContext(ctx, insertSnapshot, r.ID, f.File, f.Path, f.Size, f.ModTime.UnixNano(), f.Format,
+				f.Compression, f.Header, f.ContentHash, f.UnchangedSince, f.Records)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("plan of run %s: %w", r.RunID, err)
+	}
+	r.Shape, r.Job, r.Payload = h.Shape, h.Job, h.Payload
+	return nil
+}
+
+// PlanPart is a piece of a plan, so that no plan has to fit in memory.
+type PlanPart struct {
+	Chunks []Chunk
+	Dead   []DeadLetter
+	Files  []SnapshotFile // read to their end
+}
+
+const insertChunk = `
+INSERT INTO chunks (run, chunk, state, reason, records, body_bytes, source_hash, key, not_before, spool_start, spool_end)
+VALUES (?, ?, 'planned', '', ?, ?, ?, ?, 0, ?, ?)`
+
+const insertRange = `
+INSERT INTO chunk_ranges (run, chunk, part, file, byte_start, byte_end, first_line, last_line, records)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+const insertDead = `
+INSERT INTO dead_letters (run, number, file, line, column, byte_start, byte_end, reason, detail)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+const updateSnapshot = `
+UPDATE snapshots SET header = ?, content_hash = ?, records = ? WHERE run = ? AND file = ?`
+
+// AddToPlan commits a piece of the plan of a run in Planning.
+func (l *Ledger) AddToPlan(ctx context.Context, r *Run, p PlanPart) error {
+	err := l.write(ctx, func(tx *sql.Tx) error {
+		for i := range p.Chunks {
+			if err := addChunk(ctx, tx, r.ID, &p.Chunks[i]); err != nil {
+				return err
+			}
+		}
+		for _, d := range p.Dead {
+			_, err := tx.ExecContext(ctx, insertDead, r.ID, d.Number, d.File, d.Line, d.Column, d.ByteStart, d.ByteEnd, d.Reason, d.Detail)
+			if err != nil {
+				return err
+			}
+		}
+		for _, f := range p.Files {
+			if err := mustChange(tx.ExecContext(ctx, updateSnapshot, f.Header, f.ContentHash, f.Records, r.ID, f.File)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("plan of run %s: %w", r.RunID, err)
+	}
+	return nil
+}
+
+func addChunk(ctx context.Context, tx *sql.Tx, run int64, c *Chunk) error {
+	var start, end sql.NullInt64
+	if c.Spool != nil {
+		start, end = sql.NullInt64{Int64: c.Spool.Start, Valid: true}, sql.NullInt64{Int64: c.Spool.End, Valid: true}
+	}
+	_, err := tx.ExecContext(ctx, insertChunk, run, c.Chunk, c.Records, c.BodyBytes, c.SourceHash, c.Key, start, end)
+	if err != nil {
+		return err
+	}
+	for part, g := range c.Ranges {
+		_, err := tx.ExecContext(ctx, insertRange, run, c.Chunk, part, g.File, g.ByteStart, g.ByteEnd, g.FirstLine, g.LastLine, g.Records)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PlanTotals is what the plan counted as it read.
+type PlanTotals struct {
+	RecordsRead      int64
+	RecordsFiltered  int64
+	RecordsUnchanged int64
+	RecordsElsewhere int64
+	BytesRead        int64
+	TakenOver        []TakenOver // chunks of earlier runs whose records this plan has
+}
+
+// TakenOver names a planned chunk of an earlier run.
+type TakenOver struct {
+	Run   int64
+	Chunk int64
+}
+
+const finishPlan = `
+UPDATE runs SET state = 'delivering', planned_at = ?, records_read = ?, records_filtered = ?, records_unchanged = ?,
+       records_elsewhere = ?, bytes_read = ?
+WHERE id = ? AND state = 'planning'`
+
+const abandonTaken = `
+UPDATE chunks SET state = 'failed', reason = ? WHERE run = ? AND chunk = ? AND state = 'planned'`
+
+// FinishPlan commits the plan as a whole: from here on its chunks may be sent.
+func (l *Ledger) FinishPlan(ctx context.Context, r *Run, t PlanTotals) error {
+	at := fromMS(ms(time.Now()))
+	err := l.write(ctx, func(tx *sql.Tx) error {
+		err := mustChange(tx.ExecContext(ctx, finishPlan, ms(at), t.RecordsRead, t.RecordsFiltered, t.RecordsUnchanged,
+			t.RecordsElsewhere, t.BytesRead, r.ID))
+		if err != nil {
+			return err
+		}
+		for _, c := range t.TakenOver {
+			if err := mustChange(tx.ExecContext(ctx, abandonTaken, "taken over by run "+r.RunID, c.Run, c.Chunk)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("plan of run %s: %w", r.RunID, err)
+	}
+	r.State, r.PlannedAt = Delivering, &at
+	r.RecordsRead, r.RecordsFiltered, r.RecordsUnchanged = t.RecordsRead, t.RecordsFiltered, t.RecordsUnchanged
+	r.RecordsElsewhere, r.BytesRead = t.RecordsElsewhere, t.BytesRead
+	return nil
+}
+
+// mustChange turns an update that found no row into ErrState.
+func mustChange(res sql.Result, err error) error {
+	if err != nil {
+		return err
+	}
+	n, err := res.RowsAffected()
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return ErrState
+	}
+	return nil
+}

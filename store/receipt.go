@@ -1,0 +1,144 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+)
+
+// Receipt is the balance of a run as the ledger has it. The JSON is what other
+// programs may rely on.
+type Receipt struct {
+	RunID        string        `json:"run_id"`
+	Name         string        `json:"name"`
+	Schedule     string        `json:"schedule"`
+	ScheduledFor time.Time     `json:"scheduled_for"`
+	Origin       string        `json:"origin"`
+	Status       RunState      `json:"status"`
+	Reason       string        `json:"reason"`
+	FlowID       string        `json:"flow_id"`
+	StartedAt    time.Time     `json:"started_at"`
+	FinishedAt   *time.Time    `json:"finished_at"`
+	Chunks       ChunkBalance  `json:"chunks"`
+	Records      RecordBalance `json:"records"`
+	Bytes        ByteCount     `json:"bytes"`
+	Attempts     int64         `json:"attempts"`
+	Balanced     bool          `json:"balanced"`
+}
+
+// ChunkBalance counts chunks: Planned is how many the plan has, Pending how
+// many are left to send.
+type ChunkBalance struct {
+	Planned  int64 `json:"planned"`
+	Accepted int64 `json:"accepted"`
+	Assumed  int64 `json:"assumed"` // of Accepted: no answer, taken as accepted by on_unknown = "accept"
+	Failed   int64 `json:"failed"`
+	Unknown  int64 `json:"unknown"`
+	Pending  int64 `json:"pending"`
+	Split    int64 `json:"split"`
+}
+
+// RecordBalance counts records. Read is counted by the plan, all others come
+// from what became of them, and a run balances if they add up to Read.
+type RecordBalance struct {
+	Read      int64 `json:"read"`
+	Accepted  int64 `json:"accepted"`
+	Failed    int64 `json:"failed"`
+	Dead      int64 `json:"dead"`
+	Filtered  int64 `json:"filtered"`
+	Unchanged int64 `json:"unchanged"`
+	Unknown   int64 `json:"unknown"`
+	Pending   int64 `json:"pending"`
+}
+
+func (b RecordBalance) sum() int64 {
+	return b.Accepted + b.Failed + b.Dead + b.Filtered + b.Unchanged + b.Unknown + b.Pending
+}
+
+// ByteCount is bytes of the files read, and of the bodies handed to the network.
+type ByteCount struct {
+	Read int64 `json:"read"`
+	Sent int64 `json:"sent"`
+}
+
+// AssumedReason marks a chunk that counts as accepted without an answer.
+const AssumedReason = "assumed accepted without an answer"
+
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// Receipt computes the balance of a run from its chunks, attempts and dead
+// letters.
+func (r *Reader) Receipt(ctx context.Context, run *Run) (*Receipt, error) {
+	return receipt(ctx, r.ro, run)
+}
+
+func receipt(ctx context.Context, q querier, run *Run) (*Receipt, error) {
+	c := &Receipt{
+		RunID: run.RunID, Name: run.Name(), Schedule: run.Schedule, ScheduledFor: run.ScheduledFor, Origin: run.Origin,
+		Status: run.State, Reason: run.Reason, FlowID: run.FlowID, StartedAt: run.StartedAt, FinishedAt: run.FinishedAt,
+		Records: RecordBalance{
+			Read: run.RecordsRead, Filtered: run.RecordsFiltered, Unchanged: run.RecordsUnchanged, Unknown: run.RecordsElsewhere,
+		},
+		Bytes: ByteCount{Read: run.BytesRead},
+	}
+	if err := countChunks(ctx, q, run.ID, c); err != nil {
+		return nil, err
+	}
+	err := q.QueryRowContext(ctx, countAttempts, run.ID).Scan(&c.Attempts, &c.Bytes.Sent)
+	if err != nil {
+		return nil, err
+	}
+	if err := q.QueryRowContext(ctx, countDead, run.ID).Scan(&c.Records.Dead); err != nil {
+		return nil, err
+	}
+	c.Balanced = c.Records.Read == c.Records.sum()
+	return c, nil
+}
+
+const countChunkStates = `
+SELECT state, reason = ?, count(*), sum(records) FROM chunks WHERE run = ? GROUP BY 1, 2`
+
+const countAttempts = `
+SELECT count(*), coalesce(sum(CASE WHEN outcome = 'not_sent' THEN 0 ELSE body_bytes END), 0) FROM attempts WHERE run = ?`
+
+const countDead = `SELECT count(*) FROM dead_letters WHERE run = ?`
+
+func countChunks(ctx context.Context, q querier, run int64, c *Receipt) error {
+	rows, err := q.QueryContext(ctx, countChunkStates, AssumedReason, run)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var state ChunkState
+		var assumed bool
+		var chunks, records int64
+		if err := rows.Scan(&state, &assumed, &chunks, &records); err != nil {
+			return err
+		}
+		c.Chunks.Planned += chunks
+		switch state {
+		case ChunkPlanned, ChunkSending:
+			c.Chunks.Pending += chunks
+			c.Records.Pending += records
+		case ChunkAccepted:
+			c.Chunks.Accepted += chunks
+			c.Records.Accepted += records
+			if assumed {
+				c.Chunks.Assumed += chunks
+			}
+		case ChunkFailed:
+			c.Chunks.Failed += chunks
+			c.Records.Failed += records
+		case ChunkUnknown:
+			c.Chunks.Unknown += chunks
+			c.Records.Unknown += records
+		case ChunkSplit: // its records count with the chunks that replaced it
+			c.Chunks.Split += chunks
+		}
+	}
+	return rows.Err()
+}

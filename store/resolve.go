@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// Audit is a decision of a person that changed what is sent.
+type Audit struct {
+	Action string
+	RunID  string
+	Chunk  int64 // 0: the whole run
+	Actor  string
+	Reason string
+}
+
+const insertAudit = `INSERT INTO audit (at, action, run_id, chunk, actor, reason) VALUES (?, ?, ?, nullif(?, 0), ?, ?)`
+
+func writeAudit(ctx context.Context, tx *sql.Tx, a Audit) error {
+	_, err := tx.ExecContext(ctx, insertAudit, ms(time.Now()), a.Action, a.RunID, a.Chunk, a.Actor, a.Reason)
+	return err
+}
+
+const resolveChunk = `UPDATE chunks SET state = ?, reason = ?, not_before = 0 WHERE run = ? AND chunk = ? AND state = 'unknown'`
+
+// ResolveChunk decides an unknown chunk: it becomes accepted, planned (to be
+// sent again) or failed, with an audit row. A chunk that is not unknown is
+// ErrState.
+func (l *Ledger) ResolveChunk(ctx context.Context, r *Run, next ChunkState, a Audit) error {
+	err := l.write(ctx, func(tx *sql.Tx) error {
+		if err := mustChange(tx.ExecContext(ctx, resolveChunk, next, a.Action+": "+a.Reason, r.ID, a.Chunk)); err != nil {
+			return err
+		}
+		return writeAudit(ctx, tx, a)
+	})
+	if err != nil {
+		return fmt.Errorf("chunk %d of run %s: %w", a.Chunk, r.RunID, err)
+	}
+	return nil
+}
+
+const auditOfRun = `SELECT at, action, coalesce(chunk, 0), actor, reason FROM audit WHERE run_id = ? ORDER BY audit_id`
+
+// AuditRow is a stored decision.
+type AuditRow struct {
+	Audit
+	At time.Time
+}
+
+// Audit returns the decisions about a run, oldest first.
+func (r *Reader) Audit(ctx context.Context, runID string) ([]AuditRow, error) {
+	rows, err := r.ro.QueryContext(ctx, auditOfRun, runID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []AuditRow
+	for rows.Next() {
+		var at int64
+		a := AuditRow{Audit: Audit{RunID: runID}}
+		if err := rows.Scan(&at, &a.Action, &a.Chunk, &a.Actor, &a.Reason); err != nil {
+			return nil, err
+		}
+		a.At = fromMS(at)
+		list = append(list, a)
+	}
+	return list, rows.Err()
+}

@@ -1,0 +1,189 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Run is one execution of a schedule.
+type Run struct {
+	ID           int64 // the row; for other methods of this package
+	RunID        string
+	Schedule     string
+	ScheduledFor time.Time
+	Number       int // nth run with this schedule and ScheduledFor
+	Generation   int
+	Origin       string // "slot", "manual", "catch-up", …
+	State        RunState
+	Reason       string
+	Zone         string
+	FlowID       string
+	BaseURL      string
+	Shape        string
+	Job          string // JSON, batch's own
+	Payload      string
+	StartedAt    time.Time
+	PlannedAt    *time.Time
+	FinishedAt   *time.Time
+
+	RecordsRead      int64
+	RecordsFiltered  int64
+	RecordsUnchanged int64
+	RecordsElsewhere int64
+	BytesRead        int64
+}
+
+// Name is the run as a person calls it: orders@2026-11-24T02:30, in the
+// schedule's zone, with #2 for the second of a slot.
+func (r *Run) Name() string {
+	at := r.ScheduledFor
+	if zone, err := time.LoadLocation(r.Zone); err == nil {
+		at = at.In(zone)
+	}
+	layout := "2006-01-02T15:04"
+	if at.Second() != 0 {
+		layout = "2006-01-02T15:04:05"
+	}
+	name := r.Schedule + "@" + at.Format(layout)
+	if r.Number > 1 {
+		name += fmt.Sprintf("#%d", r.Number)
+	}
+	return name
+}
+
+// NewRun is what BeginRun needs to know.
+type NewRun struct {
+	Schedule     string
+	ScheduledFor time.Time // stored in milliseconds
+	Origin       string
+	Zone         string
+	FlowID       string
+	BaseURL      string
+	Force        string // why everything is sent again; "" if it is not
+	Actor        string // who forces it
+	Slot         bool   // claim the slot's row for this run
+	ByHand       bool   // with Slot: take the row although it was decided before
+}
+
+// ErrSlotTaken means that the slot has its row already.
+var ErrSlotTaken = errors.New("the slot was decided before")
+
+const slotRanByHand = `
+UPDATE slots SET state = 'ran', reason = 'run by hand' WHERE schedule = ? AND scheduled_for = ? AND state <> 'ran'`
+
+// reopenSlot lets a run have a slot that was decided before: a person may ask
+// for any, and a missed one runs after all when the clock that missed it was
+// wrong. Others are ErrSlotTaken.
+func reopenSlot(ctx context.Context, tx *sql.Tx, n NewRun) error {
+	if n.ByHand {
+		_, err := tx.ExecContext(ctx, slotRanByHand, n.Schedule, ms(n.ScheduledFor))
+		return err
+	}
+	err := mustChange(tx.ExecContext(ctx, slotRanAfterAll, n.Schedule, ms(n.ScheduledFor)))
+	if errors.Is(err, ErrState) {
+		return ErrSlotTaken
+	}
+	return err
+}
+
+const slotRanAfterAll = `
+UPDATE slots SET state = 'ran', reason = '' WHERE schedule = ? AND scheduled_for = ? AND state = 'missed'`
+
+const nextNumber = `
+SELECT coalesce(max(number), 0) + 1, coalesce(max(generation), 0) FROM runs WHERE schedule = ? AND scheduled_for = ?`
+
+const insertRun = `
+INSERT INTO runs (run_id, schedule, scheduled_for, number, generation, origin, state, reason, zone, flow_id, base_url,
+                  shape, job, payload, started_at, records_read, records_filtered, records_unchanged, records_elsewhere, bytes_read)
+VALUES (?, ?, ?, ?, ?, ?, 'planning', '', ?, ?, ?, '', '', '', ?, 0, 0, 0, 0, 0)`
+
+// BeginRun claims the slot, if the run has one, and creates the run in
+// Planning, before anything of its source is opened. A slot that has its row
+// is ErrSlotTaken.
+func (l *Ledger) BeginRun(ctx context.Context, n NewRun) (*Run, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, fmt.Errorf("run of %s: %w", n.Schedule, err)
+	}
+	r := &Run{
+		RunID: id.String(), Schedule: n.Schedule, ScheduledFor: fromMS(ms(n.ScheduledFor)), Origin: n.Origin,
+		State: Planning, Zone: n.Zone, FlowID: n.FlowID, BaseURL: n.BaseURL, StartedAt: fromMS(ms(time.Now())),
+	}
+	err = l.write(ctx, func(tx *sql.Tx) error { return beginRun(ctx, tx, n, r) })
+	if err != nil {
+		return nil, fmt.Errorf("run of %s: %w", n.Schedule, err)
+	}
+	return r, nil
+}
+
+func beginRun(ctx context.Context, tx *sql.Tx, n NewRun, r *Run) error {
+	if n.Slot {
+		claimed, err := claimSlot(ctx, tx, Slot{Schedule: n.Schedule, ScheduledFor: n.ScheduledFor, State: SlotRan})
+		if err != nil {
+			return err
+		}
+		if !claimed {
+			if err := reopenSlot(ctx, tx, n); err != nil {
+				return err
+			}
+		}
+	}
+	if err := tx.QueryRowContext(ctx, nextNumber, r.Schedule, ms(r.ScheduledFor)).Scan(&r.Number, &r.Generation); err != nil {
+		return err
+	}
+	if n.Force != "" {
+		r.Generation++
+		if err := writeAudit(ctx, tx, Audit{Action: "force", RunID: r.RunID, Actor: n.Actor, Reason: n.Force}); err != nil {
+			return err
+		}
+	}
+	res, err := tx.ExecContext(ctx, insertRun, r.RunID, r.Schedule, ms(r.ScheduledFor), r.Number, r.Generation, r.Origin,
+		r.Zone, r.FlowID, r.BaseURL, ms(r.StartedAt))
+	if err != nil {
+		return err
+	}
+	r.ID, err = res.LastInsertId()
+	return err
+}
+
+const runColumns = `id, run_id, schedule, scheduled_for, number, generation, origin, state, reason, zone, flow_id, base_url,
+    shape, job, payload, started_at, planned_at, finished_at,
+    records_read, records_filtered, records_unchanged, records_elsewhere, bytes_read`
+
+// scanRun reads runColumns, and what a query has behind them.
+func scanRun(row interface{ Scan(...any) error }, more ...any) (*Run, error) {
+	var r Run
+	var scheduled, started int64
+	var planned, finished sql.NullInt64
+	err := row.Scan(append([]any{&r.ID, &r.RunID, &r.Schedule, &scheduled, &r.Number, &r.Generation, &r.Origin, &r.State, &r.Reason,
+		&r.Zone, &r.FlowID, &r.BaseURL, &r.Shape, &r.Job, &r.Payload, &started, &planned, &finished,
+		&r.RecordsRead, &r.RecordsFiltered, &r.RecordsUnchanged, &r.RecordsElsewhere, &r.BytesRead}, more...)...)
+	if err != nil {
+		return nil, err
+	}
+	r.ScheduledFor, r.StartedAt = fromMS(scheduled), fromMS(started)
+	r.PlannedAt, r.FinishedAt = timeOrNil(planned), timeOrNil(finished)
+	return &r, nil
+}
+
+func queryRuns(ctx context.Context, db *sql.DB, query string, args ...any) ([]*Run, error) {
+	rows, err := db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []*Run
+	for rows.Next() {
+		r, err := scanRun(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, r)
+	}
+	return list, rows.Err()
+}

@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+const settleRun = `
+UPDATE runs SET state = ?, reason = ?, finished_at = ?, receipt = ? WHERE id = ?`
+
+const insertDelivered = `
+INSERT INTO delivered_files (schedule, content_hash, shape, run_id, path, delivered_at)
+SELECT r.schedule, s.content_hash, r.shape, r.run_id, s.path, ?
+FROM snapshots s JOIN runs r ON r.id = s.run
+WHERE s.run = ? AND s.content_hash <> '' AND s.unchanged_since = '' AND s.records > 0 AND r.planned_at IS NOT NULL
+  AND r.records_elsewhere = 0
+  AND NOT EXISTS (
+    SELECT 1 FROM chunk_ranges g JOIN chunks c ON c.run = g.run AND c.chunk = g.chunk
+    WHERE g.run = s.run AND g.file = s.file AND c.state <> 'accepted')
+ON CONFLICT (schedule, content_hash, shape) DO NOTHING`
+
+// End is the state that a run comes to rest in.
+type End struct {
+	State  RunState
+	Reason string
+}
+
+// SettleRun computes the receipt of a run, asks decide for the state that it
+// means, and stores both, together with the files that are now delivered whole.
+func (l *Ledger) SettleRun(ctx context.Context, run *Run, decide func(*Receipt) End) (c *Receipt, err error) {
+	now := fromMS(ms(time.Now()))
+	err = l.write(ctx, func(tx *sql.Tx) error {
+		if c, err = receipt(ctx, tx, run); err != nil {
+			return err
+		}
+		end := decide(c)
+		c.Status, c.Reason, c.FinishedAt = end.State, end.Reason, &now
+		text, err := json.Marshal(c)
+		if err != nil {
+			return err
+		}
+		if err := mustChange(tx.ExecContext(ctx, settleRun, end.State, end.Reason, ms(now), string(text), run.ID)); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, insertDelivered, ms(now), run.ID)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("receipt of run %s: %w", run.RunID, err)
+	}
+	run.State, run.Reason, run.FinishedAt = c.Status, c.Reason, c.FinishedAt
+	return c, nil
+}
+
+const reopenRun = `UPDATE runs SET state = CASE WHEN planned_at IS NULL THEN 'planning' ELSE 'delivering' END, reason = '', finished_at = NULL WHERE id = ?`
+
+// ReopenRun takes an ended run back to where it can go on: to its plan if that
+// was never committed, else to delivering.
+func (l *Ledger) ReopenRun(ctx context.Context, run *Run) error {
+	err := l.write(ctx, func(tx *sql.Tx) error {
+		return mustChange(tx.ExecContext(ctx, reopenRun, run.ID))
+	})
+	if err != nil {
+		return fmt.Errorf("run %s: %w", run.RunID, err)
+	}
+	run.State, run.Reason, run.FinishedAt = Delivering, "", nil
+	if run.PlannedAt == nil {
+		run.State = Planning
+	}
+	return nil
+}
+
+// Destination is where a run's triggers go.
+type Destination struct{ FlowID, BaseURL string }
+
+const replanRun = `
+UPDATE runs SET state = 'planning', reason = '', finished_at = NULL, planned_at = NULL, flow_id = ?, base_url = ?,
+       records_read = 0, records_filtered = 0, records_unchanged = 0, records_elsewhere = 0, bytes_read = 0
+WHERE id = ? AND NOT EXISTS (SELECT 1 FROM chunks WHERE run = id AND state <> 'planned')`
+
+// ReplanRun takes a run back to Planning, for a source or a configuration that
+// changed. It is ErrState if any chunk has left the state planned.
+func (l *Ledger) ReplanRun(ctx context.Context, run *Run, to Destination) error {
+	err := l.write(ctx, func(tx *sql.Tx) error {
+		return mustChange(tx.ExecContext(ctx, replanRun, to.FlowID, to.BaseURL, run.ID))
+	})
+	if err != nil {
+		return fmt.Errorf("run %s: %w", run.RunID, err)
+	}
+	run.State, run.Reason, run.FinishedAt, run.PlannedAt = Planning, "", nil, nil
+	run.FlowID, run.BaseURL = to.FlowID, to.BaseURL
+	return nil
+}
+
+const countReadAsDead = `
+UPDATE runs SET records_read = (SELECT count(*) FROM dead_letters WHERE run = id) WHERE id = ? AND planned_at IS NULL`
+
+// DiscardPlan drops the chunks of a plan that was not finished. Its dead
+// letters stay, to be looked at, and are all that the run counts as read.
+func (l *Ledger) DiscardPlan(ctx context.Context, run *Run) error {
+	err := l.write(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, discardPlan[0], run.ID); err != nil {
+			return err
+		}
+		if err := mustChange(tx.ExecContext(ctx, countReadAsDead, run.ID)); err != nil {
+			return err
+		}
+		return tx.QueryRowContext(ctx, `SELECT records_read FROM runs WHERE id = ?`, run.ID).Scan(&run.RecordsRead)
+	})
+	if err != nil {
+		return fmt.Errorf("run %s: %w", run.RunID, err)
+	}
+	return nil
+}

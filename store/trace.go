@@ -1,0 +1,115 @@
+package store
+
+import (
+	"context"
+)
+
+// Place is a chunk of a run.
+type Place struct {
+	Run   *Run
+	Chunk int64
+}
+
+const placesByAnalyticsID = `SELECT run, chunk FROM attempts WHERE analytics_id = ? ORDER BY attempt_id`
+
+// ByAnalyticsID returns the chunks that WorqHat answered with this id. It is
+// one, unless WorqHat gave the same id twice.
+func (r *Reader) ByAnalyticsID(ctx context.Context, id string) ([]Place, error) {
+	return r.places(ctx, placesByAnalyticsID, id)
+}
+
+const placesByKey = `SELECT run, chunk FROM chunks WHERE key = ? ORDER BY run, chunk`
+
+// ByKey returns the chunks with this key.
+func (r *Reader) ByKey(ctx context.Context, key string) ([]Place, error) {
+	return r.places(ctx, placesByKey, key)
+}
+
+const placesByLine = `
+SELECT g.run, g.chunk FROM chunk_ranges g JOIN snapshots s ON s.run = g.run AND s.file = g.file
+WHERE (s.path = ?1 OR substr(s.path, -length(?2)) = ?2) AND g.first_line <= ?3 AND g.last_line >= ?3
+ORDER BY g.run, g.chunk`
+
+// ByLine returns the chunks that took a physical line of a file: the file's
+// whole path, or the end of it from a slash on.
+func (r *Reader) ByLine(ctx context.Context, path string, line int64) ([]Place, error) {
+	return r.places(ctx, placesByLine, path, "/"+path, line)
+}
+
+// DeadPlace is a dead letter with its run and path.
+type DeadPlace struct {
+	Run  *Run
+	Path string
+	DeadLetter
+}
+
+const deadByLine = `
+SELECT d.run, s.path, d.number, d.file, d.line, d.column, d.byte_start, d.byte_end, d.reason, d.detail
+FROM dead_letters d JOIN snapshots s ON s.run = d.run AND s.file = d.file
+WHERE (s.path = ?1 OR substr(s.path, -length(?2)) = ?2) AND d.line = ?3
+ORDER BY d.run`
+
+// DeadByLine returns the dead letters at a physical line of a file.
+func (r *Reader) DeadByLine(ctx context.Context, path string, line int64) ([]DeadPlace, error) {
+	rows, err := r.ro.QueryContext(ctx, deadByLine, path, "/"+path, line)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []DeadPlace
+	var runs []int64
+	for rows.Next() {
+		var d DeadPlace
+		var run int64
+		err := rows.Scan(&run, &d.Path, &d.Number, &d.File, &d.Line, &d.Column, &d.ByteStart, &d.ByteEnd, &d.Reason, &d.Detail)
+		if err != nil {
+			return nil, err
+		}
+		list, runs = append(list, d), append(runs, run)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	for i := range list {
+		if list[i].Run, err = r.RunOfRow(ctx, runs[i]); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+const runByRow = `SELECT ` + runColumns + ` FROM runs WHERE id = ?`
+
+// RunOfRow returns the run that other rows name by its row.
+func (r *Reader) RunOfRow(ctx context.Context, id int64) (*Run, error) {
+	return scanRun(r.ro.QueryRowContext(ctx, runByRow, id))
+}
+
+func (r *Reader) places(ctx context.Context, query string, args ...any) ([]Place, error) {
+	rows, err := r.ro.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	type row struct{ run, chunk int64 }
+	var found []row
+	for rows.Next() {
+		var f row
+		if err := rows.Scan(&f.run, &f.chunk); err != nil {
+			return nil, err
+		}
+		found = append(found, f)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	list := make([]Place, len(found))
+	for i, f := range found {
+		run, err := r.RunOfRow(ctx, f.run)
+		if err != nil {
+			return nil, err
+		}
+		list[i] = Place{Run: run, Chunk: f.chunk}
+	}
+	return list, nil
+}
