@@ -1,0 +1,52 @@
+package worqhat
+
+import (
+	"errors"
+	"io"
+	"sync"
+)
+
+var errSealed = errors.New("the attempt is over, its body is no longer readable")
+
+// sealedBody is the body of one attempt. It counts what net/http takes and can
+// be sealed: afterwards not one byte more can leave, whatever goroutine of
+// net/http is still at work, and the caller's buffer is its own again. That
+// makes "the body was not handed over whole" a proof instead of a guess.
+type sealedBody struct {
+	mu     sync.Mutex
+	data   []byte // the caller's; never written to
+	begins func() // called at the first read
+	off    int
+	sealed bool
+}
+
+// Read implements io.Reader.
+func (b *sealedBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.sealed {
+		return 0, errSealed
+	}
+	if b.off == 0 && b.begins != nil {
+		b.begins()
+		b.begins = nil
+	}
+	if b.off == len(b.data) {
+		return 0, io.EOF
+	}
+	n := copy(p, b.data[b.off:])
+	b.off += n
+	return n, nil
+}
+
+// Close implements io.Closer; there is nothing to free.
+func (b *sealedBody) Close() error { return nil }
+
+// seal ends all reading and returns how many bytes were taken.
+func (b *sealedBody) seal() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sealed = true
+	b.data = nil
+	return int64(b.off)
+}
