@@ -1,0 +1,38 @@
+// Package source reads records out of files: CSV and NDJSON, plain or
+// compressed, one file or a glob.
+//
+// It decides which bytes of a file are a record, which are a bad record and
+// why, and what JSON object a record becomes. It does not decide what happens
+// to a bad record, how records are packed into requests, or what was sent
+// before; it knows no schedule, no ledger and no network.
+//
+// The model in five sentences. A Snapshot holds the files of one run open, with
+// the length and time they had when it was taken. Scan goes through one file
+// once and hands over blocks: about a mebibyte of file with its records, each
+// with its place in the block and the exact length of its JSON. A RangeReader
+// later turns any run of neighbouring records back into JSON, without looking at
+// the rest of the file. Bad records are told with line, column and reason, and
+// reading goes on after them. What makes the whole file useless, such as a
+// truncated gzip or a header with two equal names, is an *Error and ends the
+// Scan.
+//
+// Invariants, held by fuzz tests:
+//   - Each byte of a file belongs to exactly one good record, bad record, blank
+//     line, or to the byte order mark and header at its start.
+//   - What is found does not depend on the number of workers nor on where blocks
+//     happen to be cut.
+//   - Record.Size is the length of what encoding that record writes, and that is
+//     valid JSON.
+//   - Memory does not grow with the file, whatever it contains.
+//
+// # How CSV is cut for several workers
+//
+// A line end inside quotes ends no record. The reader counts the quotes since
+// the last cut: where the count is even, a line end is a record's end, if the
+// file keeps the quoting rules. So a cut is only a guess. The worker that parses
+// the block knows for sure; where it finds that the block's end is not a
+// record's end, all blocks read ahead are dropped and reading starts again at
+// the place it names. A file that is wrong in each block costs a small constant
+// factor, because after a wrong guess the reader runs ahead by one block only,
+// and by one more for each guess that was right.
+package source

@@ -1,0 +1,196 @@
+package source
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/zeebo/blake3"
+)
+
+// Formats and compressions, as Options and File name them.
+const (
+	FormatCSV       = "csv"
+	FormatNDJSON    = "ndjson"
+	CompressionNone = "none"
+	CompressionGzip = "gzip"
+	CompressionZstd = "zstd"
+)
+
+// File is one open file of a Snapshot. Its length and time are those it had
+// when it was opened; bytes appended later are not read.
+type File struct {
+	Path                string
+	Size                int64 // bytes on disk
+	ModTime             time.Time
+	Format, Compression string
+	// Header is the column names of a CSV file: set by Scan, or by the caller
+	// that resumes a run, before it calls AppendRange.
+	Header []string
+	// ContentHash is "blake3:hex" of the bytes on disk; set by a Scan that came
+	// to the file's end.
+	ContentHash string
+	// Records, Bad and BlankLines count what the last complete Scan found; blank
+	// lines before the header included.
+	Records, Bad, BlankLines int64
+	// DataStart is the offset in the decompressed file of the first byte after
+	// the byte order mark and the header; set by Scan.
+	DataStart int64
+
+	file      *os.File
+	info      fs.FileInfo
+	delimiter byte
+	newline   byte // what ends a line: '\n', or '\r' in a CSV file without line feeds
+	maxRecord int
+}
+
+// Seekable says whether ranges of the file can be read again. Those of a
+// compressed file cannot: the caller keeps the records it needs.
+func (f *File) Seekable() bool { return f.Compression == CompressionNone }
+
+// Hash reads the file once and gives what Scan would store as ContentHash.
+func (f *File) Hash(ctx context.Context) (string, error) {
+	d := newDisk(f)
+	buf := make([]byte, 256<<10)
+	for {
+		if err := ctx.Err(); err != nil {
+			return "", err
+		}
+		_, err := d.Read(buf)
+		if err == io.EOF {
+			return d.sum(), nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+}
+
+// disk reads a file's bytes from its start to the length fixed at open, and
+// hashes each of them once. Its errors are *Error.
+type disk struct {
+	f    *File
+	off  int64
+	hash *blake3.Hasher
+}
+
+func newDisk(f *File) *disk { return &disk{f: f, hash: blake3.New()} }
+
+func (d *disk) Read(p []byte) (int, error) {
+	left := d.f.Size - d.off
+	if left == 0 {
+		return 0, io.EOF
+	}
+	if int64(len(p)) > left {
+		p = p[:left]
+	}
+	n, err := d.f.file.ReadAt(p, d.off)
+	d.off += int64(n)
+	d.hash.Write(p[:n])
+	switch {
+	case n == len(p):
+		return n, nil // an error, if any, comes again with the next call
+	case err == io.EOF:
+		return n, d.f.shrank(d.off)
+	default:
+		return n, &Error{Path: d.f.Path, Msg: fmt.Sprintf("read at byte %d", d.off), Err: err}
+	}
+}
+
+func (d *disk) sum() string { return "blake3:" + hex.EncodeToString(d.hash.Sum(nil)) }
+
+func (f *File) shrank(at int64) *Error {
+	return &Error{Path: f.Path, Msg: fmt.Sprintf("the file shrank from %d to %d bytes while it was read", f.Size, at),
+		Hint: "run again when nothing writes to it"}
+}
+
+// openFlags keep the open itself from waiting for a writer where the path is a
+// FIFO, and from making a terminal this process's own.
+const openFlags = os.O_RDONLY | syscall.O_NONBLOCK | syscall.O_NOCTTY
+
+// newFile takes over fd and makes a File of it, or closes it.
+func newFile(fd *os.File, path string, o Options) (*File, error) {
+	f := &File{Path: path, file: fd, delimiter: o.Delimiter, maxRecord: o.MaxRecordBytes, newline: '\n'}
+	err := f.begin(o)
+	if err != nil {
+		fd.Close() // read-only: nothing can be lost, and err says more
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *File) begin(o Options) error {
+	info, err := f.file.Stat()
+	if err != nil {
+		return &Error{Path: f.Path, Msg: "stat", Err: err}
+	}
+	if !info.Mode().IsRegular() {
+		return &Error{Path: f.Path, Msg: "is " + kindOf(info.Mode()) + ", not a regular file"}
+	}
+	f.info, f.Size, f.ModTime = info, info.Size(), info.ModTime()
+	if err := f.classify(o); err != nil {
+		return err
+	}
+	head := make([]byte, 512)
+	n, err := f.file.ReadAt(head[:min(int64(len(head)), f.Size)], 0)
+	if err != nil && err != io.EOF {
+		return &Error{Path: f.Path, Msg: "read", Err: err}
+	}
+	if err := checkFirstBytes(f.Path, head[:n], f.Compression); err != nil {
+		return err
+	}
+	if f.Format == FormatCSV && f.Seekable() {
+		f.newline, err = f.findNewline()
+	}
+	return err
+}
+
+// classify decides format and compression by the options or else by the name.
+func (f *File) classify(o Options) error {
+	name := strings.ToLower(f.Path)
+	f.Compression = o.Compression
+	bare, suffix := name, CompressionNone
+	if s, ok := strings.CutSuffix(name, ".gz"); ok {
+		bare, suffix = s, CompressionGzip
+	} else if s, ok := strings.CutSuffix(name, ".zst"); ok {
+		bare, suffix = s, CompressionZstd
+	}
+	if f.Compression == "" {
+		f.Compression = suffix
+	}
+	f.Format = o.Format
+	if f.Format != "" {
+		return nil
+	}
+	switch {
+	case strings.HasSuffix(bare, ".csv"):
+		f.Format = FormatCSV
+	case strings.HasSuffix(bare, ".ndjson"), strings.HasSuffix(bare, ".jsonl"):
+		f.Format = FormatNDJSON
+	default:
+		return &Error{Path: f.Path, Msg: "the name does not tell the format (.csv, .ndjson or .jsonl, each also before .gz or .zst)",
+			Hint: `set format = "csv" or format = "ndjson" in [source]`}
+	}
+	return nil
+}
+
+// kindOf names what is not a regular file.
+func kindOf(m fs.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "a directory"
+	case m&fs.ModeNamedPipe != 0:
+		return "a FIFO"
+	case m&fs.ModeSocket != 0:
+		return "a socket"
+	case m&fs.ModeDevice != 0:
+		return "a device"
+	}
+	return "of type " + m.Type().String()
+}

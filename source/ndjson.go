@@ -1,0 +1,186 @@
+package source
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxDepth is how deep a record may be nested.
+const maxDepth = 200
+
+// ndjsonParser takes each line as a record, byte for byte but for white space
+// around it.
+type ndjsonParser struct {
+	max int
+}
+
+func newNDJSONParser(maxRecord int) *ndjsonParser { return &ndjsonParser{max: maxRecord} }
+
+func (p *ndjsonParser) parse(raw []byte, j job, f *found) {
+	for f.consumed < len(raw) {
+		if j.list && f.full() {
+			f.stop = stopFull
+			return
+		}
+		rest := raw[f.consumed:]
+		nl := bytes.IndexByte(rest, '\n')
+		line, ended := rest, nl >= 0
+		if ended {
+			line = rest[:nl]
+		}
+		switch {
+		case len(line) > p.max:
+			p.tooLarge(line, j, f)
+			if !ended && !j.last {
+				f.consumed = len(raw)
+				f.stop = stopSkip
+				return
+			}
+		case !ended && !j.last:
+			f.stop = stopTail
+			return
+		default:
+			p.line(line, len(line)+btoi(ended), j, f)
+		}
+		f.consumed += len(line)
+		if ended {
+			f.consumed++
+			f.lines++
+		}
+	}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (p *ndjsonParser) tooLarge(line []byte, j job, f *found) {
+	p.bad(Bad{Column: 1, Reason: ReasonTooLarge, Detail: fmt.Sprintf("the line is longer than %d bytes", p.max)}, len(line)+1, j, f)
+}
+
+func (p *ndjsonParser) bad(b Bad, length int, j job, f *found) {
+	if j.list {
+		b.Start, b.End, b.Line = int64(f.consumed), int64(f.consumed+length), int64(f.lines)
+		f.bad = append(f.bad, b)
+	}
+}
+
+// line judges one line; length is its bytes with its line end.
+func (p *ndjsonParser) line(line []byte, length int, j job, f *found) {
+	value := bytes.Trim(line, " \t\r")
+	if len(value) == 0 {
+		f.blank++
+		return
+	}
+	if value[0] != '{' || !jsontext.Value(value).IsValid() || tooDeep(value) {
+		indent := bytes.Index(line, value[:1])
+		b := judgeJSON(value)
+		b.Column += int64(indent)
+		p.bad(b, length, j, f)
+		return
+	}
+	f.count++
+	if j.list {
+		f.records = append(f.records, Record{
+			Start: uint32(f.consumed), End: uint32(f.consumed + length), Size: uint32(len(value)), Line: f.lines, LastLine: f.lines,
+		})
+	}
+	if j.encode {
+		f.json = append(f.json, value...)
+		f.json = append(f.json, j.sep)
+	}
+}
+
+// tooDeep says whether a valid value is nested over maxDepth.
+func tooDeep(value []byte) bool {
+	if bytes.Count(value, []byte{'{'})+bytes.Count(value, []byte{'['}) <= maxDepth {
+		return false
+	}
+	d := jsontext.NewDecoder(bytes.NewReader(value))
+	for {
+		if _, err := d.ReadToken(); err != nil {
+			return false
+		}
+		if d.StackDepth() > maxDepth {
+			return true
+		}
+	}
+}
+
+// judgeJSON says why a line is no record.
+func judgeJSON(value []byte) Bad {
+	if i := bytes.IndexByte(value, 0); i >= 0 {
+		return Bad{Column: int64(i) + 1, Reason: ReasonNulByte, Detail: "a NUL byte"}
+	}
+	for i := 0; i < len(value); {
+		r, n := utf8.DecodeRune(value[i:])
+		if r == utf8.RuneError && n == 1 {
+			return Bad{Column: int64(i) + 1, Reason: ReasonInvalidUTF8, Detail: fmt.Sprintf("byte %#x is not UTF-8", value[i])}
+		}
+		i += n
+	}
+	d := jsontext.NewDecoder(bytes.NewReader(value))
+	for {
+		_, err := d.ReadToken()
+		if err != nil {
+			return judgeSyntax(value, err)
+		}
+		if d.StackDepth() > maxDepth {
+			return Bad{Column: d.InputOffset(), Reason: ReasonTooDeep, Detail: fmt.Sprintf("nested over %d levels", maxDepth)}
+		}
+		if d.StackDepth() == 0 {
+			break
+		}
+	}
+	end := int(d.InputOffset())
+	if rest := bytes.TrimLeft(value[end:], " \t\r"); len(rest) > 0 {
+		return Bad{
+			Column: int64(len(value)-len(rest)) + 1, Reason: ReasonTrailingData,
+			Detail: "something follows the object; one object a line is wanted",
+		}
+	}
+	return Bad{Column: 1, Reason: ReasonNotAnObject, Detail: fmt.Sprintf("%s, not a JSON object", kindName(value[0]))}
+}
+
+func kindName(first byte) string {
+	switch first {
+	case '[':
+		return "a JSON array"
+	case '"':
+		return "a JSON string"
+	case 't', 'f':
+		return "true or false"
+	case 'n':
+		return "null"
+	}
+	return "a JSON number"
+}
+
+func judgeSyntax(value []byte, err error) Bad {
+	b := Bad{Column: 1, Reason: ReasonInvalidJSON, Detail: "not valid JSON: " + err.Error()}
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) {
+		b.Column = min(syntax.ByteOffset, int64(len(value))) + 1
+		if syntax.Err != nil {
+			b.Detail = "not valid JSON: " + syntax.Err.Error()
+		}
+	}
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		b.Reason = ReasonDuplicateKey
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		b.Detail = "not valid JSON: the line ends within the object"
+		if len(value) <= 2 {
+			b.Detail += "; it looks like pretty-printed JSON, one object a line is wanted"
+		}
+	}
+	return b
+}

@@ -1,0 +1,137 @@
+package source
+
+import (
+	"bytes"
+	"io"
+)
+
+// magics are first bytes of files that are often found under a wrong name.
+var magics = []struct {
+	prefix, msg, hint string
+}{
+	{"PK\x03\x04", "is a ZIP archive, perhaps an Excel workbook (.xlsx)", "export it as CSV, UTF-8"},
+	{"PK\x05\x06", "is an empty ZIP archive", "export it as CSV, UTF-8"},
+	{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an old Excel workbook (.xls)", "export it as CSV, UTF-8"},
+	{"PAR1", "is a Parquet file", "convert it to CSV or NDJSON"},
+	{"Obj\x01", "is an Avro file", "convert it to CSV or NDJSON"},
+	{"SQLite format 3\x00", "is an SQLite database", "export the table as CSV or NDJSON"},
+	{"%PDF-", "is a PDF document", "export the data as CSV or NDJSON"},
+	{"\x1f\x8b", "is gzip data", `add .gz to the name or set compression = "gzip"`},
+	{"\x28\xb5\x2f\xfd", "is zstd data", `add .zst to the name or set compression = "zstd"`},
+	{"\xff\xfe", "is UTF-16 (little endian) text, which is not supported", "convert it to UTF-8: iconv -f UTF-16 -t UTF-8"},
+	{"\xfe\xff", "is UTF-16 (big endian) text, which is not supported", "convert it to UTF-8: iconv -f UTF-16 -t UTF-8"},
+	{"\x00\x00\xfe\xff", "is UTF-32 text, which is not supported", "convert it to UTF-8: iconv -f UTF-32 -t UTF-8"},
+}
+
+// checkFirstBytes refuses a file whose first bytes say that it is something
+// else than its name or the options say.
+func checkFirstBytes(path string, head []byte, compression string) error {
+	switch compression {
+	case CompressionGzip:
+		if !bytes.HasPrefix(head, []byte("\x1f\x8b")) {
+			return &Error{Path: path, Msg: "is not gzip data", Hint: `rename it, or set compression = "none"`}
+		}
+		return nil
+	case CompressionZstd:
+		if !isZstd(head) {
+			return &Error{Path: path, Msg: "is not zstd data", Hint: `rename it, or set compression = "none"`}
+		}
+		return nil
+	}
+	for _, m := range magics {
+		if bytes.HasPrefix(head, []byte(m.prefix)) {
+			return &Error{Path: path, Msg: m.msg, Hint: m.hint}
+		}
+	}
+	if order := utf16WithoutMark(head); order != "" {
+		return &Error{Path: path, Msg: "looks like UTF-16 (" + order + " endian) text without a byte order mark, which is not supported",
+			Hint: "convert it to UTF-8: iconv -f UTF-16" + map[string]string{"little": "LE", "big": "BE"}[order] + " -t UTF-8"}
+	}
+	return nil
+}
+
+// isZstd knows a frame and a skippable frame (RFC 8878, 3.1).
+func isZstd(head []byte) bool {
+	return bytes.HasPrefix(head, []byte("\x28\xb5\x2f\xfd")) ||
+		len(head) >= 4 && head[0]&0xf0 == 0x50 && head[1] == 0x2a && head[2] == 0x4d && head[3] == 0x18
+}
+
+// utf16WithoutMark guesses by the NUL in every other byte that ASCII text has in
+// UTF-16: "little", "big" or "" for neither.
+func utf16WithoutMark(head []byte) string {
+	head = head[:min(len(head), 64)&^1]
+	if len(head) < 4 {
+		return ""
+	}
+	var even, odd int
+	for i := 0; i < len(head); i += 2 {
+		if head[i] == 0 {
+			even++
+		}
+		if head[i+1] == 0 {
+			odd++
+		}
+	}
+	pairs := len(head) / 2
+	switch {
+	case even == 0 && odd*4 >= pairs*3:
+		return "little"
+	case odd == 0 && even*4 >= pairs*3:
+		return "big"
+	}
+	return ""
+}
+
+// newlineWindow is how much of a CSV file is looked at to see whether its lines
+// end in CR alone.
+const newlineWindow = 1 << 20
+
+// newlineFinder decides what ends a CSV file's lines: '\r' where a CR and no LF
+// stands outside quotes in the window, else '\n'.
+type newlineFinder struct {
+	quoted, cr, lf bool
+}
+
+// see takes the next bytes and reports whether the answer is known.
+func (n *newlineFinder) see(b []byte) bool {
+	for _, c := range b {
+		switch {
+		case c == '"':
+			n.quoted = !n.quoted
+		case c == '\n' && !n.quoted:
+			n.lf = true
+			return true
+		case c == '\r' && !n.quoted:
+			n.cr = true
+		}
+	}
+	return false
+}
+
+func (n *newlineFinder) newline() byte {
+	if n.cr && !n.lf {
+		return '\r'
+	}
+	return '\n'
+}
+
+// findNewline looks at the start of a plain file.
+func (f *File) findNewline() (byte, error) {
+	var n newlineFinder
+	buf := make([]byte, 16<<10)
+	for off := int64(0); off < min(f.Size, newlineWindow); {
+		want := min(int64(len(buf)), f.Size-off, newlineWindow-off)
+		got, err := f.file.ReadAt(buf[:want], off)
+		if err == io.EOF && int64(got) < want {
+			return 0, f.shrank(off + int64(got))
+		}
+		if err != nil && err != io.EOF {
+			return 0, &Error{Path: f.Path, Msg: "read", Err: err}
+		}
+		off += int64(got)
+		if n.see(buf[:got]) {
+			break
+		}
+	}
+	return n.newline(), nil
+}

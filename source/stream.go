@@ -1,0 +1,171 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// A compressed file is read once, in one piece after the other: what is behind
+// the end of a record is kept for the next piece.
+
+// maxRatio and ratioSlack bound what a compressed file may grow to; real data
+// stays far below, a bomb does not.
+const (
+	maxRatio   = 1000
+	ratioSlack = 64 << 20
+)
+
+// stream goes through a compressed file.
+func (c *scan) stream(ctx context.Context) error {
+	r, err := c.decompress()
+	if err != nil {
+		return c.damaged(err)
+	}
+	defer r.Close()
+	buf := make([]byte, c.snapshot.blockSize)
+	held, begun := 0, false
+	for {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		n, err := io.ReadFull(r, buf[held:])
+		last := errors.Is(err, errShort)
+		if err != nil && !last {
+			return c.damaged(err)
+		}
+		raw := buf[:held+n]
+		if c.pending != nil {
+			raw, err = c.skipIn(raw, last)
+			if err != nil {
+				return err
+			}
+		}
+		if !begun {
+			if raw, begun, err = c.streamHead(raw, last); err != nil {
+				return err
+			}
+		}
+		if begun && c.pending == nil {
+			if raw, err = c.streamPiece(raw, last); err != nil {
+				return err
+			}
+		}
+		if last {
+			return c.finish()
+		}
+		if held = len(raw); held == len(buf) {
+			if len(buf) > 2*(c.file.maxRecord+c.snapshot.blockSize) {
+				return &Error{Path: c.file.Path, Line: c.line, Msg: "a record could not be judged"}
+			}
+			buf = make([]byte, 2*len(buf))
+		}
+		copy(buf, raw)
+	}
+}
+
+// streamHead takes the head off the first bytes, once there are enough.
+func (c *scan) streamHead(raw []byte, last bool) (rest []byte, begun bool, err error) {
+	if c.file.Format == FormatCSV {
+		var n newlineFinder
+		n.see(raw[:min(len(raw), newlineWindow)])
+		c.file.newline = n.newline()
+	}
+	ok, err := c.begin(raw, last)
+	if err != nil || !ok {
+		return raw, false, err
+	}
+	return raw[c.off:], true, nil
+}
+
+// streamPiece parses a piece and hands over what it found; the rest begins a
+// record that goes on.
+func (c *scan) streamPiece(raw []byte, last bool) (rest []byte, err error) {
+	p := &piece{raw: raw, last: last}
+	c.parser.parse(raw, c.job(last), &p.found)
+	before := c.off
+	_, err = c.hand(p)
+	return raw[c.off-before:], err
+}
+
+// skipIn looks for the end of a bad record that began in an earlier piece.
+func (c *scan) skipIn(raw []byte, last bool) (rest []byte, err error) {
+	start := c.off
+	i := bytes.IndexByte(raw, c.file.newline)
+	switch {
+	case i >= 0:
+		c.off += int64(i) + 1
+		return raw[i+1:], c.endPending(start, 1)
+	case last:
+		c.off += int64(len(raw))
+		return nil, c.endPending(start, 0)
+	}
+	c.off += int64(len(raw))
+	return nil, nil
+}
+
+func (c *scan) damaged(err error) error {
+	var own *Error
+	if errors.As(err, &own) {
+		return err
+	}
+	msg := c.file.Compression + ": damaged"
+	if errors.Is(err, errCut) {
+		msg = c.file.Compression + ": cut off before its end"
+	}
+	return &Error{Path: c.file.Path, Msg: msg, Err: err, Hint: "copy the file again"}
+}
+
+var (
+	errShort = errors.New("end of data")
+	errCut   = errors.New("unexpected end of file")
+)
+
+// decompress opens the file's decompressor; what it gives is bounded.
+func (c *scan) decompress() (io.ReadCloser, error) {
+	limit := c.file.Size*maxRatio + ratioSlack
+	if c.file.Compression == CompressionGzip {
+		z, err := gzip.NewReader(c.disk)
+		if err != nil {
+			return nil, err
+		}
+		return &bounded{r: z, left: limit, path: c.file.Path, close: z.Close}, nil
+	}
+	z, err := zstd.NewReader(c.disk, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(64<<20), zstd.WithDecoderLowmem(true))
+	if err != nil {
+		return nil, err
+	}
+	return &bounded{r: z, left: limit, path: c.file.Path, close: func() error { z.Close(); return nil }}, nil
+}
+
+// bounded ends a stream that grows beyond reason, and tells its own end from a
+// cut.
+type bounded struct {
+	r     io.Reader
+	left  int64
+	path  string
+	close func() error
+}
+
+// Read gives errShort at the true end, so that io.ReadFull cannot make a cut of
+// it.
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return n, &Error{Path: b.path, Msg: fmt.Sprintf("grows to over %d times its size: decompression ratio", maxRatio), Hint: "it looks like a decompression bomb"}
+	}
+	switch err {
+	case io.EOF:
+		return n, errShort
+	case io.ErrUnexpectedEOF:
+		return n, errCut
+	}
+	return n, err
+}
+
+func (b *bounded) Close() error { return b.close() }

@@ -1,0 +1,76 @@
+package source
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+)
+
+// tree is the folder below which a glob is expanded. All opening goes through
+// os.Root, so no symbolic link and no ".." leads out of it, also if the tree is
+// changed meanwhile.
+type tree struct {
+	root    *os.Root
+	base    string // the part of the path before the first glob character
+	pattern string // the rest, with slashes
+	glob    string // both, for messages
+}
+
+// openTree opens the fixed part of glob; nil if it does not exist.
+func openTree(glob string) (*tree, error) {
+	base, pattern := doublestar.SplitPattern(filepath.ToSlash(glob))
+	if !doublestar.ValidatePattern(pattern) {
+		return nil, &Error{Path: glob, Msg: "is not a valid glob", Hint: "close each [ and {"}
+	}
+	base = filepath.FromSlash(base)
+	root, err := os.OpenRoot(base)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, openError(base, err)
+	}
+	return &tree{root, base, pattern, glob}, nil
+}
+
+// match lists the paths that the pattern matches, sorted by name. Symbolic
+// links to folders are not followed on the way: a link cannot make a loop.
+func (t *tree) match() ([]string, error) {
+	names, err := doublestar.Glob(t.root.FS(), t.pattern, doublestar.WithFailOnIOErrors(), doublestar.WithNoFollow())
+	if err != nil {
+		return nil, &Error{Path: t.glob, Msg: "list files", Err: err}
+	}
+	everything := path.Base(t.pattern) == "*" || path.Base(t.pattern) == "**"
+	paths := make([]string, 0, len(names))
+	for _, name := range names {
+		if everything && t.isFolder(name) {
+			continue
+		}
+		paths = append(paths, filepath.Join(t.base, filepath.FromSlash(name)))
+	}
+	slices.Sort(paths)
+	return paths, nil
+}
+
+// isFolder leaves errors to the open that follows.
+func (t *tree) isFolder(name string) bool {
+	info, err := t.root.Stat(name)
+	return err == nil && info.IsDir()
+}
+
+// open has the shape of os.OpenFile. A path outside the tree is refused.
+func (t *tree) open(file string, flag int, perm os.FileMode) (*os.File, error) {
+	name, err := filepath.Rel(t.base, file)
+	if err != nil || name == ".." || strings.HasPrefix(name, ".."+string(filepath.Separator)) {
+		return nil, &fs.PathError{Op: "open", Path: file, Err: errors.New("it is not below " + t.base)}
+	}
+	return t.root.OpenFile(name, flag, perm)
+}
+
+func (t *tree) close() { t.root.Close() } // a folder opened for reading: its close loses nothing
