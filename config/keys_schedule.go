@@ -1,0 +1,208 @@
+package config
+
+import (
+	"math"
+	"time"
+
+	"worqcron/batch"
+	"worqcron/scheduler"
+	"worqcron/source"
+)
+
+const (
+	day = 24 * time.Hour
+
+	// minBodyBytes is the smallest limit that leaves room for an envelope and
+	// a record; maxBodyBytes is just under WorqHat's limit of 10 MB.
+	minBodyBytes = 1_000
+	maxBodyBytes = 9_999_999
+)
+
+func scheduleKeys() section {
+	return section{
+		name:  scheduleSection,
+		doc:   "What runs when. The table's name is the schedule's: lower-case letters, digits, `_`, `.` and `-`, 64 at most, a letter or digit first. A name with a dot needs quotes: `[schedules.\"eu.orders\"]`.",
+		below: []string{"source", "chunk", "delivery"},
+		later: []string{
+			"at", "jitter", "start", "end", "overlap", "exclude", "after", "on_arrival",
+			"max_duration", "paused", "renamed_from", "expect",
+		},
+		keys: []key{
+			{
+				name: "cron", required: true, own: true,
+				kind: textKind("cron expression", `"30 2 * * *"`, func(s *settings, text string) *fault {
+					s.schedule.Cron = text // parsed when the zone is known
+					return nil
+				}),
+				doc: "When it is due: five fields (minute, hour, day of month, month, day of week), six with seconds in front, `@hourly`, `@daily` and the like, or `@every 90m`.",
+			},
+			{
+				name: "timezone", standard: `"UTC"`,
+				kind: textKind("time zone", `"Europe/Berlin"`, setTimezone),
+				doc:  "The zone of `cron` and of `scheduled_for`, by its IANA name.",
+			},
+			{
+				name: "dst_gap", standard: `"` + scheduler.GapRun + `"`,
+				kind: choiceKind(func(s *settings) *string { return &s.gap }, scheduler.GapRun, scheduler.GapShift, scheduler.GapSkip),
+				doc:  "What becomes of a fixed time that does not exist on the day the clock jumps ahead: run at the jump, shift by its length (02:30 becomes 03:30), or skip the day.",
+			},
+			{
+				name: "dst_fold", standard: `"` + scheduler.FoldFirst + `"`,
+				kind: choiceKind(func(s *settings) *string { return &s.fold }, scheduler.FoldFirst, scheduler.FoldSecond, scheduler.FoldBoth),
+				doc:  "Which pass of a fixed time that comes twice is due on the day the clock is set back.",
+			},
+			{
+				name: "catch_up", standard: `"` + scheduler.CatchUpLast + `"`,
+				kind: choiceKind(func(s *settings) *string { return &s.schedule.CatchUp }, scheduler.CatchUpNone, scheduler.CatchUpLast, scheduler.CatchUpAll),
+				doc:  "Which slots that were missed while nothing ran are run late: none, the last, or all in order.",
+			},
+			{
+				name: "catch_up_window", standard: `"24h"`,
+				kind: durationKind(func(s *settings) *time.Duration { return &s.schedule.CatchUpWindow }, time.Second, 366*day),
+				doc:  "A slot older than this is not run late, and an interrupted run older than this is not resumed by itself.",
+			},
+			{
+				name: "flow_id", required: true, own: true,
+				kind: textKind("flow id", `"f825ab82-371f-40cb-9bed-b325531ead4a"`, setFlowID),
+				doc:  "The flow to trigger: the UUID that WorqHat shows.",
+			},
+			{
+				name: "payload", words: "none", own: true,
+				kind: kind{"table", `{ report = "orders" }`, setPayload},
+				doc:  "Members that each body carries, beside its records if it has any. Strings may hold [expressions](#expressions).",
+			},
+			{
+				name: "shutdown_timeout", standard: `"30s"`,
+				kind: durationKind(func(s *settings) *time.Duration { return &s.schedule.Job.Delivery.ShutdownTimeout }, 0, maxTimeout),
+				doc:  "How long a stop waits for the answers of triggers under way; what is not answered by then is *unknown*.",
+			},
+		},
+	}
+}
+
+func sourceKeys() section {
+	options := func(s *settings) *source.Options { return s.schedule.Job.Source }
+	records := func(s *settings) *batch.RecordPolicy { return &s.schedule.Job.Records }
+	return section{
+		name: sourceSection,
+		doc:  "Where the records come from. Without this table a run is one trigger with the payload alone.",
+		later: []string{
+			"encoding", "quote", "header", "skip_lines", "comment", "null_values", "ragged", "header_duplicates",
+			"invalid_utf8", "pointer", "sheet", "order", "types", "rename", "keep", "drop", "where", "set",
+			"settle", "settle_timeout", "records", "key", "remember", "when_done",
+		},
+		keys: []key{
+			{
+				name: "path", required: true, own: true,
+				kind: textKind("path", `"inbox/orders-*.csv"`, setSourcePath),
+				doc:  "A file, or a glob with `*`, `?`, `[a-z]`, `{a,b}` and `**` (any depth). A relative path starts at the configuration file's folder.",
+			},
+			{
+				name: "format", words: "by the file's name",
+				kind: choiceKind(func(s *settings) *string { return &options(s).Format }, "csv", "ndjson"),
+				doc:  "What is in the files. By name: `.csv`; `.ndjson` and `.jsonl`; each also before `.gz` or `.zst`.",
+			},
+			{
+				name: "compression", words: "by the file's name",
+				kind: choiceKind(func(s *settings) *string { return &options(s).Compression }, "none", "gzip", "zstd"),
+				doc:  "How the files are compressed. By name: `.gz`, `.zst`, else not.",
+			},
+			{
+				name: "delimiter", standard: `","`,
+				kind: delimiterKind(func(s *settings) *byte { return &options(s).Delimiter }),
+				doc:  "What separates the fields of a CSV record; `\"\\t\"` is a tab.",
+			},
+			{
+				name: "on_bad_record", standard: `"quarantine"`,
+				kind: choiceKind(func(s *settings) *string { return &records(s).OnBad }, "quarantine", "fail"),
+				doc:  "A record that cannot be read or sent is put aside with line, column and reason, or fails the run before anything is sent.",
+			},
+			{
+				name: "max_bad", standard: `"1%"`,
+				kind: shareKind(func(s *settings) *batch.Share { return &records(s).MaxBad }),
+				doc:  "More bad records than this, as a share of all or as a count (`100`), fail the run before anything is sent.",
+			},
+			{
+				name: "empty", words: "`\"skip\"` for a glob, `\"fail\"` for a single file",
+				kind: choiceKind(func(s *settings) *string { return &records(s).Empty }, "skip", "fail"),
+				doc:  "What a run does that finds no records.",
+			},
+			{
+				name: "unchanged", standard: `"skip"`,
+				kind: choiceKind(func(s *settings) *string { return &records(s).Unchanged }, "skip", "send"),
+				doc:  "A file that this schedule delivered whole before, with the same content in the same shape, is left out or sent again.",
+			},
+		},
+	}
+}
+
+func chunkKeys() section {
+	options := func(s *settings) *batch.ChunkOptions { return &s.schedule.Job.Chunk }
+	return section{
+		name:  chunkSection,
+		doc:   "How records are packed into request bodies.",
+		later: []string{"mode", "group_by", "records_as"},
+		keys: []key{
+			{
+				name: "max_bytes", standard: `"9.5MB"`,
+				kind: sizeKind(func(s *settings) *int64 { return &options(s).MaxBytes }, minBodyBytes, maxBodyBytes),
+				doc:  "A body, all of it, is shorter than this. At least 1kB, and under WorqHat's limit of 10MB.",
+			},
+			{
+				name: "max_records", standard: "0",
+				kind: countKind(func(s *settings) *int { return &options(s).MaxRecords }, 0, math.MaxInt32),
+				doc:  "Records in a body at most; 0: as many as fit.",
+			},
+			{
+				name: "records_key", standard: `"records"`,
+				kind: textKind("string", `"records"`, func(s *settings, text string) *fault {
+					if text == "" {
+						return &fault{msg: "the records need a name in the body", hint: `for example "records"`}
+					}
+					options(s).RecordsKey = text
+					return nil
+				}),
+				doc: "The body's member that holds the list of records.",
+			},
+			{
+				name: "batch_key", standard: `"_batch"`,
+				kind: textKind("string", `"_batch"`, func(s *settings, text string) *fault {
+					options(s).BatchKey = text
+					return nil
+				}),
+				doc: "The member that tells the flow about the chunk: schedule, run_id, scheduled_for, chunk, records and key. `\"\"` leaves it out.",
+			},
+		},
+	}
+}
+
+func deliveryKeys() section {
+	options := func(s *settings) *batch.DeliveryOptions { return &s.schedule.Job.Delivery }
+	return section{
+		name:  deliverySection,
+		doc:   "How chunks are sent.",
+		later: []string{"rate", "ordered", "max_failed", "window"},
+		keys: []key{
+			{
+				name: "max_in_flight", words: "`max_in_flight` of [worqhat]",
+				kind: countKind(func(s *settings) *int { return &options(s).MaxInFlight }, 1, 256),
+				doc:  "Triggers of one run under way at once. That of [worqhat] still bounds all runs together.",
+			},
+			{
+				name: "max_attempts", standard: "8",
+				kind: countKind(func(s *settings) *int { return &options(s).MaxAttempts }, 1, 1000),
+				doc:  "Tries of a chunk that provably did not arrive. Being told to wait (429) does not count.",
+			},
+			{
+				name: "on_unknown", standard: `"hold"`,
+				kind: choiceKind(func(s *settings) *string { return &options(s).OnUnknown }, "hold", "resend", "accept"),
+				doc:  "What to do about a trigger whose answer was lost: hold it for a decision (at most once), send it once more (at least once), or count it as accepted.",
+			},
+			{
+				name: "timeout", words: "`timeout` of [worqhat]",
+				kind: durationKind(func(s *settings) *time.Duration { return &options(s).Timeout }, time.Millisecond, maxTimeout),
+				doc:  "How long one trigger may take, its answer included.",
+			},
+		},
+	}
+}

@@ -1,0 +1,176 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+	"github.com/google/uuid"
+
+	"worqcron/scheduler"
+)
+
+// setBaseURL asks for https, except to the machine itself: the API key travels
+// in each request's header.
+func setBaseURL(s *settings, text string) *fault {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return &fault{msg: fmt.Sprintf("%q is no URL", shorten(text)), hint: `for example "https://api.worqhat.com"`}
+	case u.User != nil:
+		return &fault{msg: "a URL with a user or password in it", hint: "the API key comes from api_key_env or api_key_file"}
+	case u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
+		return &fault{msg: fmt.Sprintf("%q is no URL of a web server", shorten(text)), hint: `for example "https://api.worqhat.com"`}
+	case u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
+		return &fault{msg: "a URL with a query or fragment", hint: "leave out what follows ? or #"}
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		return &fault{msg: fmt.Sprintf("http to %s would send the API key in the clear", u.Hostname()), hint: "write https:// (http is for localhost alone)"}
+	}
+	s.config.WorqHat.BaseURL = strings.TrimRight(text, "/")
+	return nil
+}
+
+func isLoopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && address.IsLoopback()
+}
+
+// setKeyVariable never repeats the value: somebody may have put the key there.
+func setKeyVariable(s *settings, text string) *fault {
+	valid := text != "" && !strings.HasPrefix(text, "wh_")
+	for i, c := range []byte(text) {
+		letter := c == '_' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+		valid = valid && (letter || i > 0 && c >= '0' && c <= '9')
+	}
+	if !valid {
+		return &fault{msg: "this is no name of an environment variable", hint: `the name alone, such as "WORQHAT_API_KEY"; the key itself never goes into this file`}
+	}
+	s.config.WorqHat.KeyEnv = text
+	return nil
+}
+
+// setKeyFile does not repeat the value either.
+func setKeyFile(s *settings, text string) *fault {
+	if strings.HasPrefix(text, "wh_") {
+		return &fault{msg: "this is no path", hint: "the name of a file that holds the key; the key itself never goes into this file"}
+	}
+	if wrong := checkPath(text); wrong != nil {
+		return wrong
+	}
+	s.config.WorqHat.KeyFile = absolute(s.dir, text)
+	return nil
+}
+
+func setLedgerPath(s *settings, text string) *fault {
+	if wrong := checkPath(text); wrong != nil {
+		return wrong
+	}
+	dir := s.dir
+	if state, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":"); filepath.IsAbs(state) {
+		dir = state // systemd.exec(5): several are separated by colons
+	}
+	s.config.Ledger.Path = absolute(dir, text)
+	return nil
+}
+
+func checkPath(text string) *fault {
+	switch {
+	case text == "":
+		return &fault{msg: "an empty path", hint: "name a file"}
+	case strings.ContainsRune(text, 0):
+		return &fault{msg: "a path with a NUL character", hint: "name a file"}
+	case strings.HasPrefix(text, "~/"):
+		return &fault{msg: "~ is not replaced by a home folder", hint: "write the whole path"}
+	}
+	return nil
+}
+
+func absolute(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(dir, path)
+}
+
+// globCharacters have a meaning in a glob; a \ takes it away.
+const globCharacters = `*?[{\`
+
+// setSourcePath makes the path absolute. What is special in the folder's own
+// name is escaped, since a source's path is always read as a glob.
+func setSourcePath(s *settings, text string) *fault {
+	if wrong := checkPath(text); wrong != nil {
+		return wrong
+	}
+	if at := strings.Index(text, "${"); at >= 0 {
+		return &fault{msg: "expressions in a path are not supported yet", hint: "use a glob, such as inbox/orders-*.csv", inside: true, at: at}
+	}
+	if !doublestar.ValidatePattern(text) {
+		return &fault{msg: fmt.Sprintf("%q is no valid glob", shorten(text)), hint: `close each [ and {; a \ before a character takes away its meaning`}
+	}
+	if _, pattern := doublestar.SplitPattern(text); strings.ContainsAny(pattern, globCharacters) && hasParent(pattern) {
+		return &fault{msg: `".." behind a wildcard leads out of the folder`, hint: "put .. before the first wildcard"}
+	}
+	path := text
+	if !filepath.IsAbs(text) {
+		path = escapeGlob(s.dir) + "/" + text
+	}
+	s.schedule.Job.Source.Path = filepath.Clean(path)
+	// The default of the key empty, which is read after this one.
+	s.schedule.Job.Records.Empty = "fail"
+	if strings.ContainsAny(text, globCharacters) {
+		s.schedule.Job.Records.Empty = "skip"
+	}
+	return nil
+}
+
+func hasParent(pattern string) bool {
+	return strings.Contains("/"+pattern+"/", "/../")
+}
+
+func escapeGlob(dir string) string {
+	var b strings.Builder
+	for _, c := range []byte(dir) {
+		if strings.IndexByte(globCharacters, c) >= 0 {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}
+
+func setTimezone(s *settings, text string) *fault {
+	zone, err := scheduler.LoadZone(text)
+	if err != nil {
+		var unknown *scheduler.ZoneError
+		if errors.As(err, &unknown) {
+			return &fault{msg: fmt.Sprintf("%q: %s", shorten(text), unknown.Msg), hint: unknown.Hint}
+		}
+		return &fault{msg: err.Error()}
+	}
+	s.schedule.Timezone, s.schedule.Job.Zone = text, zone
+	return nil
+}
+
+// setFlowID takes the one form that WorqHat shows; uuid alone would also take
+// braces and urn:uuid:.
+func setFlowID(s *settings, text string) *fault {
+	if len(text) != 36 || uuid.Validate(text) != nil {
+		return &fault{msg: fmt.Sprintf("%q is no flow id", shorten(text)), hint: `a UUID, such as "f825ab82-371f-40cb-9bed-b325531ead4a"; WorqHat shows it in the flow's address`}
+	}
+	s.schedule.Job.FlowID = text
+	return nil
+}
+
+// setPayload keeps the table; it is compiled when the other keys are known.
+func setPayload(s *settings, n *node) *fault {
+	if n.kind != kindTable {
+		return wrongType(n, "table", `payload = { report = "orders" }`)
+	}
+	s.payload = n
+	return nil
+}
