@@ -1,0 +1,116 @@
+package batch
+
+import (
+	"context"
+
+	"worqcron/source"
+	"worqcron/store"
+)
+
+// known says what an earlier run of the schedule did with a record of the same
+// content in the same shape.
+type known int
+
+const (
+	knownNothing   known = iota // never planned, or failed: it goes out
+	knownAccepted               // it counts as unchanged
+	knownElsewhere              // it is unknown or still planned there: it stays with that run
+)
+
+// earlier is what earlier runs did with one file. Records are asked for in the
+// order of the file.
+type earlier struct {
+	ranges []store.Earlier // by Start; taken-over chunks left out
+	next   int
+}
+
+// at returns what is known of the record that begins at a byte of the file.
+func (e *earlier) at(offset int64) known {
+	for e.next < len(e.ranges) && e.ranges[e.next].End <= offset {
+		e.next++
+	}
+	result := knownNothing
+	// Ranges of different runs may overlap; an accepted one decides.
+	for i := e.next; i < len(e.ranges) && e.ranges[i].Start <= offset; i++ {
+		if e.ranges[i].End <= offset {
+			continue
+		}
+		if e.ranges[i].State == store.ChunkAccepted {
+			return knownAccepted
+		}
+		result = knownElsewhere
+	}
+	return result
+}
+
+// history is what earlier runs did with the files of a run.
+type history struct {
+	unchanged []string   // by file: the run that delivered it whole; "" if none did
+	files     []*earlier // by file: nil if nothing is known
+	taken     []store.TakenOver
+}
+
+// lookBack finds what earlier runs of the schedule delivered of the files that
+// lie there now, by content. Only files whose size was seen before are hashed
+// for it.
+//
+// Planned chunks of an earlier run whose every record is in files of this
+// snapshot are taken over: this run sends them, that one gives them up. Those
+// that also have records of other files stay with their run.
+func (r *Runner) lookBack(ctx context.Context, run *store.Run, snap *source.Snapshot) (*history, error) {
+	h := &history{unchanged: make([]string, len(snap.Files)), files: make([]*earlier, len(snap.Files))}
+	var found [][]store.Earlier
+	for i, f := range snap.Files {
+		list, err := r.lookBackFile(ctx, run, f, &h.unchanged[i])
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, list)
+	}
+	covered := map[store.TakenOver]int64{} // records of a planned chunk that are in this snapshot
+	for _, list := range found {
+		for _, e := range list {
+			if e.State == store.ChunkPlanned {
+				covered[store.TakenOver{Run: e.Run, Chunk: e.Chunk}] += e.Records
+			}
+		}
+	}
+	for c, records := range covered {
+		chunk, err := r.Ledger.Chunk(ctx, c.Run, c.Chunk)
+		if err != nil {
+			return nil, err
+		}
+		if chunk.Records == records {
+			h.taken = append(h.taken, c)
+		} else {
+			delete(covered, c)
+		}
+	}
+	for i, list := range found {
+		var keep []store.Earlier
+		for _, e := range list {
+			if _, taken := covered[store.TakenOver{Run: e.Run, Chunk: e.Chunk}]; !taken {
+				keep = append(keep, e)
+			}
+		}
+		if len(keep) > 0 {
+			h.files[i] = &earlier{ranges: keep}
+		}
+	}
+	return h, nil
+}
+
+func (r *Runner) lookBackFile(ctx context.Context, run *store.Run, f *source.File, unchanged *string) ([]store.Earlier, error) {
+	seen, err := r.Ledger.KnowsSize(ctx, run.Schedule, run.Shape, f.Size)
+	if err != nil || !seen {
+		return nil, err
+	}
+	hash, err := f.Hash(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if *unchanged, err = r.Ledger.DeliveredBy(ctx, run.Schedule, run.Shape, hash); err != nil || *unchanged != "" {
+		return nil, err
+	}
+	return r.Ledger.EarlierRanges(ctx, run, f.Size, hash)
+}

@@ -1,0 +1,119 @@
+package batch
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"worqcron/store"
+)
+
+// envelope is what surrounds the records of each body of a run:
+//
+//	{"records":[ … ],"report":"orders","_batch":{"schedule":…,"chunk":1,"records":5000,"key":…}}
+//
+// Its length depends on the chunk only by the digits of two numbers. Packing
+// counts each of them with maxDigits, so that a body never grows past its limit
+// when a number gets longer.
+type envelope struct {
+	head      []byte // up to the first record
+	middle    []byte // from the end of the records to the chunk's number
+	hasBatch  bool
+	hasSource bool
+}
+
+// maxDigits is what packing allows for a chunk's number and for its records.
+const maxDigits = 10
+
+// tail of _batch after the chunk's number: `,"records":` … `,"key":"` 32 hex `"}}`.
+const (
+	recordsMember = `,"records":`
+	keyMember     = `,"key":"`
+	keyLen        = 32
+	batchEnd      = `"}}`
+)
+
+func newEnvelope(s shape, r *store.Run) (*envelope, error) {
+	e := &envelope{hasBatch: s.BatchKey != "", hasSource: s.HasSource}
+	e.head = append(e.head, '{')
+	if s.HasSource {
+		var err error
+		if e.head, err = jsontext.AppendQuote(e.head, s.RecordsKey); err != nil {
+			return nil, err
+		}
+		e.head = append(e.head, ":["...)
+		e.middle = append(e.middle, ']')
+	}
+	e.appendMember(s.HasSource, r.Payload)
+	if !e.hasBatch {
+		e.middle = append(e.middle, '}')
+		return e, nil
+	}
+	about, err := appendBatch(nil, s.BatchKey, r)
+	if err != nil {
+		return nil, err
+	}
+	e.appendMember(s.HasSource || r.Payload != "", string(about))
+	return e, nil
+}
+
+func (e *envelope) appendMember(follows bool, member string) {
+	if member == "" {
+		return
+	}
+	if follows {
+		e.middle = append(e.middle, ',')
+	}
+	e.middle = append(e.middle, member...)
+}
+
+// appendBatch writes the member that describes the chunk up to its number.
+func appendBatch(b []byte, key string, r *store.Run) ([]byte, error) {
+	b, err := jsontext.AppendQuote(b, key)
+	if err != nil {
+		return nil, err
+	}
+	b = append(b, `:{"schedule":`...)
+	if b, err = jsontext.AppendQuote(b, r.Schedule); err != nil {
+		return nil, err
+	}
+	b = append(b, `,"run_id":"`...)
+	b = append(b, r.RunID...)
+	b = append(b, `","scheduled_for":"`...)
+	b = r.ScheduledFor.UTC().AppendFormat(b, time.RFC3339Nano)
+	return append(b, `","chunk":`...), nil
+}
+
+// size is the length of a body whose records, joined by commas, take joined
+// bytes, with both numbers at their longest.
+func (e *envelope) size(joined int64) int64 {
+	n := int64(len(e.head)+len(e.middle)) + joined
+	if e.hasBatch {
+		n += maxDigits + int64(len(recordsMember)) + maxDigits + int64(len(keyMember)) + keyLen + int64(len(batchEnd))
+	}
+	return n
+}
+
+// exactSize is the length of the body of one chunk.
+func (e *envelope) exactSize(joined, chunk, records int64) int64 {
+	n := e.size(joined)
+	if e.hasBatch {
+		n -= 2*maxDigits - int64(len(strconv.FormatInt(chunk, 10))+len(strconv.FormatInt(records, 10)))
+	}
+	return n
+}
+
+// appendTail ends the body of one chunk.
+func (e *envelope) appendTail(b []byte, c *store.Chunk) []byte {
+	b = append(b, e.middle...)
+	if !e.hasBatch {
+		return b
+	}
+	b = strconv.AppendInt(b, c.Chunk, 10)
+	b = append(b, recordsMember...)
+	b = strconv.AppendInt(b, c.Records, 10)
+	b = append(b, keyMember...)
+	b = append(b, c.Key...)
+	return append(b, batchEnd...)
+}

@@ -1,0 +1,54 @@
+package batch
+
+import (
+	"time"
+
+	"worqcron/source"
+)
+
+// Job is everything that decides what a schedule's run does, apart from when.
+// It comes from the configuration and is never changed by a run.
+type Job struct {
+	Schedule string          // the schedule's name
+	FlowID   string          // the WorqHat flow that is triggered
+	BaseURL  string          // where the flow lives, without a trailing slash
+	Zone     *time.Location  // for expressions and for times shown to people
+	Payload  *Payload        // compiled members of the body; never nil
+	Source   *source.Options // nil: one trigger with the payload alone
+	Records  RecordPolicy
+	Chunk    ChunkOptions
+	Delivery DeliveryOptions
+}
+
+// RecordPolicy is what a run does about records that are bad, absent or known.
+type RecordPolicy struct {
+	OnBad     string // "quarantine": a dead letter each; "fail": the first one fails the run
+	MaxBad    Share  // more bad records than this fail the run in its plan
+	Empty     string // no records at all: "skip" or "fail"
+	Unchanged string // a file delivered whole before: "skip" or "send"
+}
+
+// ChunkOptions shape one request body.
+type ChunkOptions struct {
+	MaxBytes   int64  // a body, envelope included, is strictly shorter than this
+	MaxRecords int    // 0: as many as fit
+	RecordsKey string // the body's member that holds the records
+	BatchKey   string // the member that describes the chunk; "" leaves it out
+}
+
+// DeliveryOptions are current values: a reload changes them for running runs' successors,
+// and they shape no body.
+type DeliveryOptions struct {
+	MaxInFlight     int           // triggers of one run under way at once
+	MaxAttempts     int           // tries of one chunk that provably did not arrive
+	OnUnknown       string        // "hold", "resend" or "accept"
+	Timeout         time.Duration // for one trigger, answer included
+	ShutdownTimeout time.Duration // how long a stop waits for triggers under way
+}
+
+// Share is a limit as a count or as a percentage of the records read.
+type Share struct {
+	Count     int64
+	Percent   float64 // used where IsPercent
+	IsPercent bool
+}

@@ -1,0 +1,324 @@
+package batch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"worqcron/source"
+	"worqcron/store"
+)
+
+// planned is a committed plan and the files it holds open, for delivery. If end
+// is set, there is nothing to deliver and the run ends so.
+type planned struct {
+	snapshot *source.Snapshot // nil without a source, or if the records are in the spool
+	end      *store.End
+}
+
+func (p *planned) close() error {
+	if p.snapshot == nil {
+		return nil
+	}
+	return p.snapshot.Close()
+}
+
+// PlanError says that the source cannot be planned; nothing of the run was sent.
+type PlanError struct{ Err error }
+
+func (e *PlanError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *PlanError) Unwrap() error { return e.Err }
+
+// plan reads the whole source of a run in Planning, cuts it into chunks and
+// commits them. Nothing is sent before it returns.
+func (r *Runner) plan(ctx context.Context, job *Job, run *store.Run, o Order) (*planned, error) {
+	s := shapeOf(job)
+	head, err := r.planHead(job, run, s)
+	if err != nil {
+		return nil, err
+	}
+	run.Shape, run.Payload = head.Shape, head.Payload
+	env, err := newEnvelope(s, run)
+	if err != nil {
+		return nil, err
+	}
+	if job.Source == nil {
+		return &planned{}, r.planPayload(ctx, run, env, job.Chunk.MaxBytes, head)
+	}
+	snap, err := source.OpenSnapshot(*job.Source)
+	if err != nil {
+		return nil, &PlanError{err}
+	}
+	p := &planning{runner: r, job: job, run: run, order: o, snapshot: snap, head: head}
+	end, err := p.read(ctx, env)
+	if err != nil || end != nil || p.spool != nil {
+		err = errors.Join(err, snap.Close())
+		snap = nil
+	}
+	return &planned{snapshot: snap, end: end}, err
+}
+
+func (r *Runner) planHead(job *Job, run *store.Run, s shape) (h store.PlanHead, err error) {
+	if h.Shape, err = s.hash(); err != nil {
+		return h, err
+	}
+	if h.Job, err = s.text(); err != nil {
+		return h, err
+	}
+	payload, err := job.Payload.Render(Moment{
+		Schedule: job.Schedule, RunID: run.RunID, ScheduledFor: run.ScheduledFor.In(job.Zone), Origin: run.Origin,
+	})
+	if err != nil {
+		return h, &PlanError{fmt.Errorf("schedule %s: %w", job.Schedule, err)}
+	}
+	h.Payload = string(payload)
+	return h, nil
+}
+
+// planPayload plans a run without a source: one chunk without records.
+func (r *Runner) planPayload(ctx context.Context, run *store.Run, env *envelope, maxBytes int64, h store.PlanHead) error {
+	c := store.Chunk{Chunk: 1, BodyBytes: env.exactSize(0, 1, 0), Key: chunkKey(run, "", 1)}
+	if env.size(0) >= maxBytes {
+		return &PlanError{fmt.Errorf("schedule %s: the payload makes a body of %d bytes, max_bytes is %d", run.Schedule, env.size(0), maxBytes)}
+	}
+	if err := r.Ledger.StartPlan(ctx, run, h); err != nil {
+		return err
+	}
+	if err := r.Ledger.AddToPlan(ctx, run, store.PlanPart{Chunks: []store.Chunk{c}}); err != nil {
+		return err
+	}
+	return r.Ledger.FinishPlan(ctx, run, store.PlanTotals{})
+}
+
+// planning is a plan of a source under way.
+type planning struct {
+	runner   *Runner
+	job      *Job
+	run      *store.Run
+	order    Order
+	head     store.PlanHead
+	snapshot *source.Snapshot
+	spool    *spoolWriter // nil unless a file's records have to be spooled
+	packer   *packer
+	part     store.PlanPart // not committed yet
+	ranges   int            // in part
+	bytes    int64          // read so far
+}
+
+// read plans all files. An end says that there is nothing to deliver.
+func (p *planning) read(ctx context.Context, env *envelope) (*store.End, error) {
+	h, err := p.lookBack(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.start(ctx, h); err != nil {
+		return nil, err
+	}
+	if end, err := p.nothingToRead(h); end != nil || err != nil {
+		return end, err
+	}
+	if err := p.createSpool(); err != nil {
+		return nil, err
+	}
+	p.packer = newPacker(packer{
+		envelope: env, chunk: p.job.Chunk, run: p.run, spool: p.spool,
+		emit: func(c store.Chunk) error { return p.addChunk(ctx, c) },
+		dead: func(d store.DeadLetter) error { return p.addDead(ctx, d) },
+	})
+	err = p.readFiles(ctx, h)
+	if p.spool != nil {
+		err = errors.Join(err, p.closeSpool(err == nil))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p.finish(ctx, h)
+}
+
+// lookBack asks what earlier runs delivered, unless everything goes out again.
+func (p *planning) lookBack(ctx context.Context) (*history, error) {
+	if p.order.Force || p.job.Records.Unchanged == "send" {
+		n := len(p.snapshot.Files)
+		return &history{unchanged: make([]string, n), files: make([]*earlier, n)}, nil
+	}
+	h, err := p.runner.lookBack(ctx, p.run, p.snapshot)
+	var structural *source.Error
+	if errors.As(err, &structural) {
+		return nil, &PlanError{err}
+	}
+	return h, err
+}
+
+func (p *planning) start(ctx context.Context, h *history) error {
+	for i, f := range p.snapshot.Files {
+		p.head.Files = append(p.head.Files, store.SnapshotFile{
+			File: i, Path: f.Path, Size: f.Size, ModTime: f.ModTime, Format: f.Format, Compression: f.Compression,
+			UnchangedSince: h.unchanged[i], ContentHash: f.ContentHash,
+		})
+		if h.unchanged[i] == "" {
+			p.order.Progress.addTotal(f.Size)
+		}
+	}
+	return p.runner.Ledger.StartPlan(ctx, p.run, p.head)
+}
+
+// nothingToRead decides about a glob without a file, and about files that were
+// all delivered before.
+func (p *planning) nothingToRead(h *history) (*store.End, error) {
+	if len(h.unchanged) == 0 {
+		return p.empty("no file matches " + p.job.Source.Path)
+	}
+	since := ""
+	for _, runID := range h.unchanged {
+		if runID == "" {
+			return nil, nil
+		}
+		since = runID
+	}
+	if before, err := p.runner.Ledger.FindRun(context.Background(), since); err == nil {
+		since = before.Name()
+	}
+	return &store.End{State: store.Skipped, Reason: "unchanged since run " + since}, nil
+}
+
+func (p *planning) empty(what string) (*store.End, error) {
+	if p.job.Records.Empty == "fail" {
+		return nil, &PlanError{fmt.Errorf("schedule %s: %s", p.job.Schedule, what)}
+	}
+	return &store.End{State: store.Skipped, Reason: "empty: " + what}, nil
+}
+
+func (p *planning) createSpool() (err error) {
+	for _, f := range p.snapshot.Files {
+		if !f.Seekable() {
+			p.spool, err = createSpool(spoolPath(p.runner.Ledger.Path(), p.run.RunID))
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *planning) closeSpool(whole bool) error {
+	if !whole {
+		return p.spool.close()
+	}
+	return errors.Join(p.spool.sync(), p.spool.close())
+}
+
+func (p *planning) readFiles(ctx context.Context, h *history) error {
+	for i := range p.snapshot.Files {
+		if h.unchanged[i] != "" {
+			continue
+		}
+		if err := p.readFile(ctx, i, h.files[i]); err != nil {
+			return err
+		}
+	}
+	if err := p.packer.finish(); err != nil {
+		return err
+	}
+	if err := p.flush(ctx); err != nil {
+		return err
+	}
+	if err := p.snapshot.CheckUnchanged(); err != nil {
+		return &PlanError{fmt.Errorf("%w while it was being read: is it still being written?", err)}
+	}
+	return nil
+}
+
+func (p *planning) readFile(ctx context.Context, file int, known *earlier) error {
+	before := p.packer.totals.records
+	var badBlock error
+	err := p.snapshot.Scan(ctx, file, source.ScanOptions{Workers: p.runner.Workers, Encode: p.spool != nil}, func(b *source.Block) error {
+		badBlock = p.packer.block(file, b, known)
+		p.order.Progress.read(b.End-b.Start, int64(len(b.Records)+len(b.Bad)), p.packer.number)
+		return badBlock
+	})
+	if badBlock != nil {
+		return badBlock
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return &PlanError{err}
+	}
+	f := p.snapshot.Files[file]
+	p.bytes += f.Size
+	header := ""
+	if len(f.Header) > 0 {
+		text, err := json.Marshal(f.Header)
+		if err != nil {
+			return err
+		}
+		header = string(text)
+	}
+	p.part.Files = append(p.part.Files, store.SnapshotFile{
+		File: file, Header: header, ContentHash: f.ContentHash, Records: p.packer.totals.records - before,
+	})
+	return nil
+}
+
+// partRows bounds what is kept in memory before it is committed.
+const partRows = 2000
+
+func (p *planning) addChunk(ctx context.Context, c store.Chunk) error {
+	p.part.Chunks = append(p.part.Chunks, c)
+	p.ranges += 1 + len(c.Ranges)
+	return p.flushFull(ctx)
+}
+
+func (p *planning) addDead(ctx context.Context, d store.DeadLetter) error {
+	path := p.snapshot.Files[d.File].Path
+	if p.job.Records.OnBad == "fail" {
+		return &PlanError{&source.Error{Path: path, Line: d.Line, Column: d.Column, Msg: d.Detail}}
+	}
+	if max := p.job.Records.MaxBad; !max.IsPercent && d.Number > max.Count {
+		return &PlanError{fmt.Errorf("more than max_bad = %d bad records; the last one is %s:%d:%d: %s", max.Count, path, d.Line, d.Column, d.Detail)}
+	}
+	p.part.Dead = append(p.part.Dead, d)
+	p.ranges++
+	return p.flushFull(ctx)
+}
+
+func (p *planning) flushFull(ctx context.Context) error {
+	if p.ranges < partRows {
+		return nil
+	}
+	return p.flush(ctx)
+}
+
+func (p *planning) flush(ctx context.Context) error {
+	err := p.runner.Ledger.AddToPlan(ctx, p.run, p.part)
+	clear(p.part.Chunks) // frees their ranges
+	p.part = store.PlanPart{Chunks: p.part.Chunks[:0], Dead: p.part.Dead[:0]}
+	p.ranges = 0
+	return err
+}
+
+// finish checks the plan's policies and commits it as a whole.
+func (p *planning) finish(ctx context.Context, h *history) (*store.End, error) {
+	t := p.packer.totals
+	if t.records == 0 {
+		return p.empty("no record in " + p.job.Source.Path)
+	}
+	if max := p.job.Records.MaxBad; max.IsPercent && float64(t.dead)*100 > max.Percent*float64(t.records) {
+		return nil, &PlanError{p.tooManyBad(ctx, t)}
+	}
+	return nil, p.runner.Ledger.FinishPlan(ctx, p.run, store.PlanTotals{
+		RecordsRead: t.records, RecordsUnchanged: t.unchanged, RecordsElsewhere: t.elsewhere, BytesRead: p.bytes, TakenOver: h.taken,
+	})
+}
+
+func (p *planning) tooManyBad(ctx context.Context, t packTotals) error {
+	first, err := p.runner.Ledger.DeadLetters(ctx, p.run.ID, 0, 1)
+	if err != nil || len(first) == 0 {
+		return errors.Join(errors.New("too many bad records"), err)
+	}
+	d := first[0]
+	return fmt.Errorf("%d of %d records are bad (max_bad is %g%%); the first is %s:%d:%d: %s",
+		t.dead, t.records, p.job.Records.MaxBad.Percent, p.snapshot.Files[d.File].Path, d.Line, d.Column, d.Detail)
+}

@@ -1,0 +1,55 @@
+package batch
+
+import (
+	"context"
+	"fmt"
+
+	"worqcron/store"
+)
+
+// Recover settles what a crash left, before anything is sent: an intent without
+// outcome becomes unknown (policy says what follows, by schedule), and a run
+// that was under way becomes stopped or held. It returns the runs that can go
+// on, oldest first. The caller holds the sender's lock, so what is open is
+// nobody's.
+func (r *Runner) Recover(ctx context.Context, policy func(schedule string) (onUnknown string)) ([]*store.Run, error) {
+	open, err := r.Ledger.OpenAttempts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range open {
+		if err := r.recoverAttempt(ctx, a, policy); err != nil {
+			return nil, err
+		}
+	}
+	runs, err := r.Ledger.OpenRuns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, run := range runs {
+		c, err := r.settle(ctx, run, &store.End{State: store.Stopped, Reason: ReasonCrashed}, nil)
+		if err != nil {
+			return nil, err
+		}
+		r.Log.Warn("run was interrupted", "schedule", run.Schedule, "run_id", run.RunID, "status", c.Status,
+			"pending", c.Chunks.Pending, "unknown", c.Chunks.Unknown)
+	}
+	return r.Ledger.Interrupted(ctx, ReasonInterrupted, ReasonCrashed)
+}
+
+func (r *Runner) recoverAttempt(ctx context.Context, a store.Attempt, policy func(string) string) error {
+	run, err := r.Ledger.RunOfRow(ctx, a.Run)
+	if err != nil {
+		return err
+	}
+	unknown, err := r.Ledger.CountUnknown(ctx, a.Run, a.Chunk)
+	if err != nil {
+		return err
+	}
+	why := fmt.Sprintf("worqcron ended between sending attempt %d and storing its outcome", a.Number)
+	n := followUnknown(policy(run.Schedule), why, unknown)
+	r.Log.Warn("attempt unknown", "schedule", run.Schedule, "run_id", run.RunID, "chunk", a.Chunk, "attempt", a.Number, "next", n.state)
+	return r.Ledger.FinishAttempt(ctx, a.AttemptID, store.AttemptEnd{
+		Outcome: "unknown", Reason: "crash", Detail: why, Next: n.state, ChunkReason: n.reason,
+	})
+}

@@ -1,0 +1,271 @@
+// Package batch is one run: what of the source goes out (snapshot and plan), in
+// which bodies (packer), whether it was accepted (deliver), and what that means
+// (receipt). It also decides what "again" means: resume, leave out, or refuse.
+//
+// It does not decide when a run is due (scheduler), how a file is read
+// (source), what an answer means (worqhat.Decide), or how anything is stored
+// (store). What it guarantees:
+//
+//   - the whole plan is committed before the first trigger leaves;
+//   - an attempt's intent is committed before its body leaves, and its outcome
+//     before it counts;
+//   - a chunk's body is byte for byte what was planned, or it is not sent;
+//   - a chunk that may have been accepted is not sent again, unless the user
+//     asked for that (on_unknown) or decides it (Resolve).
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"worqcron/store"
+	"worqcron/worqhat"
+)
+
+// Runner runs jobs on one ledger with one key. It is safe for concurrent use;
+// two runs of one schedule at a time are the caller's to prevent.
+type Runner struct {
+	Ledger     *store.Ledger
+	Budget     *worqhat.Budget
+	Log        *slog.Logger
+	Workers    int   // goroutines that parse during a plan
+	KeepBodies int64 // bytes of kept bodies at most
+
+	current atomic.Pointer[connection]
+	flows   flows
+}
+
+// connection is a client, or why there is none.
+type connection struct {
+	client *worqhat.Client
+	err    error
+}
+
+// Connect sets the client for all triggers from now on, also of runs under way,
+// or says why there is none (a missing key): runs then fail before they read
+// anything. It must be called before the first run. A new key may be a better
+// one, so each flow's next trigger goes alone again.
+func (r *Runner) Connect(c *worqhat.Client, err error) {
+	r.current.Store(&connection{c, err})
+	r.flows.reset()
+}
+
+func (r *Runner) client() *worqhat.Client { return r.current.Load().client }
+
+func (r *Runner) keptBodies() keptBodies {
+	return keptBodies{dir: keptDir(r.Ledger.Path()), limit: r.KeepBodies}
+}
+
+// Order is what is asked of one run.
+type Order struct {
+	Origin       string    // "slot", "catch-up" or "manual"
+	ScheduledFor time.Time // the slot; zero: a run by hand without one
+	New          bool      // start afresh although something could be resumed
+	Force        bool      // send everything again, whatever was accepted before
+	Actor        string    // who asks, for the audit
+	Limit        int64     // send so many chunks and stop; 0: all
+	PlanOnly     bool      // plan and stop
+	Progress     *Progress // may be nil
+}
+
+// Reasons of runs in the state stopped that callers act on.
+const (
+	ReasonInterrupted = "interrupted: worqcron was stopped" // the next start goes on with it
+	ReasonCrashed     = "interrupted: worqcron was killed or crashed"
+	ReasonLimit       = "limit reached"
+	reasonByHand      = "interrupted by hand"
+	reasonPlanOnly    = "planned only, nothing was sent"
+)
+
+// Run does what an order asks of a schedule: Start, then Execute.
+func (r *Runner) Run(ctx context.Context, job *Job, o Order) (*store.Receipt, error) {
+	run, err := r.Start(ctx, job, o)
+	if err != nil {
+		return nil, err
+	}
+	return r.Execute(ctx, job, run, o)
+}
+
+// Start finds the run that an order means, or begins a new one and claims its
+// slot, durably. A run that comes back in an ended state has nothing left to
+// do. A slot that was decided before is store.ErrSlotTaken, unless a person
+// asks for it.
+func (r *Runner) Start(ctx context.Context, job *Job, o Order) (*store.Run, error) {
+	var latest *store.Run
+	var err error
+	if o.ScheduledFor.IsZero() {
+		latest, err = r.Ledger.Unfinished(ctx, job.Schedule)
+	} else {
+		latest, err = r.Ledger.LatestOfSlot(ctx, job.Schedule, o.ScheduledFor)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if latest == nil || o.New || o.Force || o.Origin != "manual" {
+		return r.begin(ctx, job, o)
+	}
+	return latest, r.reopen(ctx, job, latest, o)
+}
+
+// Resume takes up a run that was interrupted.
+func (r *Runner) Resume(ctx context.Context, job *Job, run *store.Run) error {
+	return r.reopen(ctx, job, run, Order{})
+}
+
+// Execute brings a run to rest: it plans it unless it has its plan, delivers
+// and settles. The receipt says how it stands; it also comes with an error.
+// Ending ctx stops the run in good order. Errors are the ledger's; what is wrong
+// with the source, the key or the flow is in the receipt.
+func (r *Runner) Execute(ctx context.Context, job *Job, run *store.Run, o Order) (*store.Receipt, error) {
+	if run.State.Ended() {
+		return r.Ledger.Receipt(ctx, run)
+	}
+	return r.execute(ctx, job, run, o)
+}
+
+func (r *Runner) begin(ctx context.Context, job *Job, o Order) (*store.Run, error) {
+	n := store.NewRun{
+		Schedule: job.Schedule, ScheduledFor: o.ScheduledFor, Origin: o.Origin, Zone: job.Zone.String(),
+		FlowID: job.FlowID, BaseURL: job.BaseURL, Actor: o.Actor,
+		Slot: !o.ScheduledFor.IsZero(), ByHand: o.Origin == "manual",
+	}
+	if o.ScheduledFor.IsZero() {
+		n.ScheduledFor = time.Now().Truncate(time.Second)
+	}
+	if o.Force {
+		n.Force = "everything is sent again"
+	}
+	return r.Ledger.BeginRun(ctx, n)
+}
+
+// reopen takes an earlier run up again where something of it is left: planned
+// chunks, or a plan that never came about.
+func (r *Runner) reopen(ctx context.Context, job *Job, run *store.Run, o Order) error {
+	if run.PlannedAt == nil {
+		return r.Ledger.ReopenRun(ctx, run)
+	}
+	c, err := r.Ledger.Receipt(ctx, run)
+	if err != nil {
+		return err
+	}
+	if c.Chunks.Pending == 0 {
+		return nil
+	}
+	if c.Chunks.Pending == c.Chunks.Planned {
+		return r.reopenUnsent(ctx, job, run)
+	}
+	if o.PlanOnly {
+		return nil // what is left of its plan is shown as it stands
+	}
+	if run.BaseURL != job.BaseURL {
+		return fmt.Errorf("run %s was begun for %s and base_url is now %s: put it back, or start afresh with --new", run.Name(), run.BaseURL, job.BaseURL)
+	}
+	return r.Ledger.ReopenRun(ctx, run)
+}
+
+// reopenUnsent takes up a run of which WorqHat has nothing yet. If its source
+// or its configuration changed since, it is planned again.
+func (r *Runner) reopenUnsent(ctx context.Context, job *Job, run *store.Run) error {
+	now, err := shapeOf(job).hash()
+	if err != nil {
+		return err
+	}
+	fresh := now != run.Shape
+	if !fresh {
+		rec, err := r.openRecords(ctx, run, nil)
+		if err != nil {
+			return err
+		}
+		fresh = rec.changed != nil
+		if err := rec.close(); err != nil {
+			return err
+		}
+	}
+	if fresh {
+		r.Log.Info("nothing of the run was sent and its source or configuration changed: it is planned again", "run_id", run.RunID)
+		return r.Ledger.ReplanRun(ctx, run, store.Destination{FlowID: job.FlowID, BaseURL: job.BaseURL})
+	}
+	return r.Ledger.ReopenRun(ctx, run)
+}
+
+// execute plans a run unless it has its plan, delivers it and settles it.
+func (r *Runner) execute(ctx context.Context, job *Job, run *store.Run, o Order) (*store.Receipt, error) {
+	log := r.Log.With("schedule", run.Schedule, "run_id", run.RunID)
+	log.Info("run started", "scheduled_for", run.ScheduledFor, "origin", run.Origin, "flow_id", run.FlowID, "resumed", run.State == store.Delivering)
+	began := time.Now()
+	stop, err := r.planAndDeliver(ctx, job, run, o)
+	c, settleErr := r.settle(ctx, run, stop, err)
+	if c != nil {
+		logReceipt(log, c, time.Since(began))
+	}
+	var plan *PlanError
+	if errors.As(err, &plan) || errors.Is(err, context.Canceled) {
+		err = nil // the receipt says it
+	}
+	return c, errors.Join(err, settleErr)
+}
+
+// planAndDeliver returns the end that something imposed on the run; nil if it
+// went to its own.
+func (r *Runner) planAndDeliver(ctx context.Context, job *Job, run *store.Run, o Order) (end *store.End, err error) {
+	if why := r.current.Load().err; why != nil && !o.PlanOnly {
+		return nil, &PlanError{why}
+	}
+	held := &planned{}
+	resumed := run.State == store.Delivering
+	if !resumed {
+		if held, err = r.plan(ctx, job, run, o); err != nil {
+			return nil, err
+		}
+	}
+	defer func() { err = errors.Join(err, held.close()) }()
+	if held.end != nil {
+		return held.end, nil
+	}
+	if o.PlanOnly {
+		return &store.End{State: store.Stopped, Reason: reasonPlanOnly}, nil
+	}
+	rec, err := r.openRecords(ctx, run, held)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rec.close()) }()
+	return r.deliverAll(ctx, job, run, o, rec, resumed)
+}
+
+func (r *Runner) deliverAll(ctx context.Context, job *Job, run *store.Run, o Order, rec *records, resumed bool) (*store.End, error) {
+	c, err := r.Ledger.Receipt(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	limit := o.Limit
+	if limit == 0 {
+		limit = -1
+	}
+	todo := c.Chunks.Pending
+	if limit > 0 {
+		todo = min(todo, limit)
+	}
+	o.Progress.deliver(todo)
+	d := &delivery{
+		runner: r, run: run, records: rec, options: job.Delivery, order: o, resumed: resumed,
+		queue: &chunkQueue{ledger: r.Ledger, run: run.ID, left: limit},
+		log:   r.Log.With("schedule", run.Schedule, "run_id", run.RunID),
+	}
+	why, err := d.deliver(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case why != "":
+		return &store.End{State: store.Stopped, Reason: why}, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case limit > 0 && c.Chunks.Pending > limit:
+		return &store.End{State: store.Stopped, Reason: ReasonLimit}, nil
+	}
+	return nil, nil
+}

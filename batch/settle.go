@@ -1,0 +1,107 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"worqcron/store"
+)
+
+// settle computes the receipt of a run that came to rest and stores the state
+// that it means. imposed is an end that delivery or plan came to; cause is why
+// it was cut short. It works although ctx has ended.
+func (r *Runner) settle(ctx context.Context, run *store.Run, imposed *store.End, cause error) (*store.Receipt, error) {
+	ctx = context.WithoutCancel(ctx)
+	if errors.Is(cause, store.ErrHalted) {
+		return nil, nil // nothing can be written; recovery finds the run open
+	}
+	end := imposed
+	if cause != nil {
+		end = r.endOf(cause)
+	}
+	if run.PlannedAt == nil {
+		if err := r.Ledger.DiscardPlan(ctx, run); err != nil {
+			return nil, err
+		}
+	}
+	c, err := r.Ledger.SettleRun(ctx, run, func(c *store.Receipt) store.End { return endState(c, end) })
+	if err != nil {
+		return nil, err
+	}
+	if c.Chunks.Pending == 0 && c.Chunks.Unknown == 0 {
+		if err := os.Remove(spoolPath(r.Ledger.Path(), run.RunID)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			r.Log.Warn("spool not removed", "run_id", run.RunID, "err", err)
+		}
+	}
+	return c, nil
+}
+
+// endOf says how a run ends that was cut short.
+func (r *Runner) endOf(cause error) *store.End {
+	var plan *PlanError
+	switch {
+	case errors.Is(cause, ErrInterruptedByHand):
+		return &store.End{State: store.Stopped, Reason: reasonByHand}
+	case errors.Is(cause, context.Canceled):
+		return &store.End{State: store.Stopped, Reason: ReasonInterrupted}
+	case errors.As(cause, &plan):
+		return &store.End{State: store.Failed, Reason: cause.Error()}
+	}
+	return &store.End{State: store.Stopped, Reason: cause.Error()}
+}
+
+// ErrInterruptedByHand is the cause to end a run's context with when a person
+// did it: the next start of the daemon does not go on by itself.
+var ErrInterruptedByHand = fmt.Errorf("interrupted by hand: %w", context.Canceled)
+
+// endState decides the state of a run that came to rest: the receipt speaks,
+// and an imposed end counts only for what the receipt leaves open.
+func endState(c *store.Receipt, imposed *store.End) store.End {
+	switch {
+	case !c.Balanced:
+		return store.End{State: store.Failed, Reason: "does not balance"}
+	case c.Chunks.Pending > 0 && imposed == nil:
+		return store.End{State: store.Stopped, Reason: fmt.Sprintf("%d chunks are still planned", c.Chunks.Pending)}
+	case imposed != nil && c.Chunks.Pending > 0:
+		return store.End{State: store.Stopped, Reason: imposed.Reason}
+	case imposed != nil && c.Chunks.Planned == 0:
+		return *imposed
+	case c.Chunks.Unknown > 0:
+		return store.End{State: store.Held, Reason: fmt.Sprintf("%d chunks may or may not have been accepted; worqcron resolve %s decides", c.Chunks.Unknown, c.Name)}
+	case c.Records.Unknown > 0:
+		return store.End{State: store.Held, Reason: fmt.Sprintf("%d records stay with an earlier run that has not settled them", c.Records.Unknown)}
+	case c.Chunks.Failed > 0 && c.Chunks.Accepted == 0:
+		return store.End{State: store.Failed, Reason: "nothing was accepted"}
+	case c.Chunks.Failed > 0 || c.Records.Dead > 0:
+		return store.End{State: store.Partial, Reason: partialReason(c)}
+	}
+	return store.End{State: store.Succeeded}
+}
+
+func partialReason(c *store.Receipt) string {
+	switch {
+	case c.Records.Dead == 0:
+		return fmt.Sprintf("%d chunks failed", c.Chunks.Failed)
+	case c.Chunks.Failed == 0:
+		return fmt.Sprintf("%d records are dead", c.Records.Dead)
+	}
+	return fmt.Sprintf("%d chunks failed, %d records are dead", c.Chunks.Failed, c.Records.Dead)
+}
+
+func logReceipt(log *slog.Logger, c *store.Receipt, elapsed time.Duration) {
+	level := slog.LevelInfo
+	switch c.Status {
+	case store.Held, store.Failed, store.Stopped:
+		level = slog.LevelError
+	case store.Partial:
+		level = slog.LevelWarn
+	}
+	log.Log(context.Background(), level, "run "+string(c.Status),
+		"reason", c.Reason, "read", c.Records.Read, "accepted", c.Records.Accepted, "failed", c.Records.Failed,
+		"dead", c.Records.Dead, "filtered", c.Records.Filtered, "unchanged", c.Records.Unchanged, "unknown", c.Records.Unknown,
+		"pending", c.Records.Pending, "chunks", c.Chunks.Planned, "attempts", c.Attempts, "balanced", c.Balanced, "elapsed", elapsed)
+}

@@ -1,0 +1,93 @@
+package batch
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"worqcron/store"
+)
+
+// encoderVersion is part of every shape. Raise it when the same records would
+// become other bytes.
+const encoderVersion = 1
+
+// shape is what decides a run's bodies and where they go. It is stored with the
+// run, so that a resumed run builds the bodies that were planned whatever the
+// configuration says by then.
+type shape struct {
+	Encoder     int    `json:"encoder"`
+	FlowID      string `json:"flow_id"`
+	BaseURL     string `json:"base_url"`
+	Payload     string `json:"payload"` // as configured, expressions and all
+	Format      string `json:"format,omitempty"`
+	Compression string `json:"compression,omitempty"`
+	Delimiter   string `json:"delimiter,omitempty"`
+	HasSource   bool   `json:"has_source"`
+	MaxBytes    int64  `json:"max_bytes"`
+	MaxRecords  int    `json:"max_records,omitempty"`
+	RecordsKey  string `json:"records_key"`
+	BatchKey    string `json:"batch_key"`
+}
+
+func shapeOf(j *Job) shape {
+	s := shape{
+		Encoder: encoderVersion, FlowID: j.FlowID, BaseURL: j.BaseURL, Payload: j.Payload.Source(),
+		MaxBytes: j.Chunk.MaxBytes, MaxRecords: j.Chunk.MaxRecords, RecordsKey: j.Chunk.RecordsKey, BatchKey: j.Chunk.BatchKey,
+	}
+	if j.Source != nil {
+		s.HasSource, s.Format, s.Compression = true, j.Source.Format, j.Source.Compression
+		if j.Source.Delimiter != 0 {
+			s.Delimiter = string(rune(j.Source.Delimiter))
+		}
+	}
+	return s
+}
+
+// text is the shape as the ledger keeps it.
+func (s shape) text() (string, error) {
+	b, err := json.Marshal(s)
+	return string(b), err
+}
+
+// hash identifies the shape.
+func (s shape) hash() (string, error) {
+	t, err := s.text()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte(t))
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}
+
+// plannedShape reads the shape that a run was planned with.
+func plannedShape(r *store.Run) (shape, error) {
+	var s shape
+	if err := json.Unmarshal([]byte(r.Job), &s); err != nil {
+		return s, fmt.Errorf("run %s: its stored options: %w", r.RunID, err)
+	}
+	if s.Encoder != encoderVersion {
+		return s, fmt.Errorf("run %s was planned with encoder %d, this program has %d: start it afresh with --new", r.RunID, s.Encoder, encoderVersion)
+	}
+	return s, nil
+}
+
+// chunkKey is the chunk's key: 128 bits of SHA-256 over what makes the chunk
+// itself. A run of a slot keeps its keys when it is planned again from the same
+// bytes; a run by hand is known by its id.
+func chunkKey(r *store.Run, sourceHash string, chunk int64) string {
+	occasion := r.RunID
+	if r.Origin != "manual" {
+		occasion = r.ScheduledFor.UTC().Format(time.RFC3339Nano)
+	}
+	h := sha256.New()
+	for _, part := range []string{
+		r.Schedule, occasion, strconv.Itoa(r.Generation), r.Shape, sourceHash, strconv.FormatInt(chunk, 10),
+	} {
+		fmt.Fprintf(h, "%d:%s,", len(part), part) // lengths keep neighbours apart
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
