@@ -1,0 +1,186 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+
+	"worqcron/sample"
+	"worqcron/worqhat/sandbox"
+)
+
+// TestMain makes this binary serve as worqcron itself, for the scripts and the
+// kill test.
+func TestMain(m *testing.M) {
+	testscript.Main(leakChecked{m}, map[string]func(){"worqcron": func() { os.Exit(Main()) }})
+}
+
+// leakChecked fails tests that leave goroutines behind.
+type leakChecked struct{ *testing.M }
+
+func (m leakChecked) Run() int {
+	code := m.M.Run()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
+
+// TestScripts runs each session of testdata/script in an empty folder of its
+// own, with a sandbox that plays WorqHat.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("WORQHAT_API_KEY", canaryKey)
+			e.Setenv("NO_COLOR", "1")
+			e.Setenv("HOME", e.WorkDir)
+			return startSandbox(e, "")
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"sandbox":  cmdSandbox,
+			"triggers": cmdTriggers,
+			"sample":   cmdSample,
+			"signal":   cmdSignal,
+			"waitfor":  cmdWaitFor,
+			"nowhere":  cmdNowhere,
+		},
+	})
+}
+
+// canaryKey must never be seen in anything that the program writes.
+const canaryKey = "wh_canary_7f3a9c51e2"
+
+type sandboxKey struct{}
+
+func startSandbox(e *testscript.Env, faults string) error {
+	f, err := sandbox.ParseFaults(faults)
+	if err != nil {
+		return err
+	}
+	s, err := sandbox.Start(sandbox.Options{Faults: f, Key: canaryKey})
+	if err != nil {
+		return err
+	}
+	holder := &sandboxHolder{s}
+	e.Values[sandboxKey{}] = holder
+	e.Setenv("WORQHAT_BASE_URL", s.URL())
+	e.Defer(func() { _ = holder.Close() })
+	return nil
+}
+
+// sandboxHolder lets a script replace its sandbox.
+type sandboxHolder struct{ *sandbox.Server }
+
+func holderOf(ts *testscript.TestScript) *sandboxHolder {
+	return ts.Value(sandboxKey{}).(*sandboxHolder)
+}
+
+// cmdSandbox replaces the script's sandbox by one with these faults, at the same
+// address, so that a ledger made with the one before goes on with it.
+func cmdSandbox(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 1 {
+		ts.Fatalf("usage: sandbox [faults]")
+	}
+	h := holderOf(ts)
+	addr := strings.TrimPrefix(h.URL(), "http://")
+	ts.Check(h.Close())
+	f, err := sandbox.ParseFaults(strings.Join(args, ""))
+	ts.Check(err)
+	h.Server, err = sandbox.Start(sandbox.Options{Addr: addr, Faults: f, Key: canaryKey})
+	ts.Check(err)
+}
+
+// cmdTriggers asserts how many triggers the sandbox received since it was
+// started last.
+func cmdTriggers(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: triggers N")
+	}
+	want, err := strconv.ParseInt(args[0], 10, 64)
+	ts.Check(err)
+	if got := holderOf(ts).Stats().Requests; (got == want) == neg {
+		ts.Fatalf("the sandbox received %d triggers, want %s", got, args[0])
+	}
+}
+
+// cmdSample writes sample data: sample csv|ndjson FILE BYTES.
+func cmdSample(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: sample csv|ndjson FILE BYTES")
+	}
+	size, err := strconv.ParseInt(args[2], 10, 64)
+	ts.Check(err)
+	path := ts.MkAbs(args[1])
+	ts.Check(os.MkdirAll(filepath.Dir(path), 0o755))
+	f, err := os.Create(path)
+	ts.Check(err)
+	make := sample.CSV
+	if args[0] == "ndjson" {
+		make = sample.NDJSON
+	}
+	_, err = make(f, size, 1)
+	ts.Check(err)
+	ts.Check(f.Close())
+}
+
+// cmdSignal sends a signal to background commands: signal TERM|HUP|KILL NAME.
+func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: signal TERM|HUP|INT|KILL, to all background commands")
+	}
+	for _, cmd := range ts.BackgroundCmds() {
+		ts.Check(cmd.Process.Signal(signals[args[0]]))
+	}
+}
+
+// cmdWaitFor waits until a file holds a text: waitfor FILE TEXT.
+func cmdWaitFor(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: waitfor FILE TEXT")
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	end := time.After(30 * time.Second)
+	for {
+		data, _ := os.ReadFile(ts.MkAbs(args[0])) // it may not be there yet
+		if strings.Contains(string(data), args[1]) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-end:
+			ts.Fatalf("%s never held %q; it holds:\n%s", args[0], args[1], data)
+		}
+	}
+}
+
+// cmdNowhere asserts that a text is in no file below the work folder.
+func cmdNowhere(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: nowhere TEXT")
+	}
+	var found []string
+	ts.Check(filepath.WalkDir(ts.MkAbs("."), func(path string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if strings.Contains(string(data), args[0]) {
+			found = append(found, path)
+		}
+		return err
+	}))
+	if slices.Sort(found); len(found) > 0 {
+		ts.Fatalf("%q is in %v", args[0], found)
+	}
+}

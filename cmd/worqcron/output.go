@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"worqcron/store"
+)
+
+// printJSON writes one value as JSON, for programs.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// runJSON is a receipt with its chunks.
+type runJSON struct {
+	*store.Receipt
+	ChunkList []chunkJSON `json:"chunk_list"`
+}
+
+// chunkJSON is a chunk as other programs may rely on it.
+type chunkJSON struct {
+	Chunk       int64        `json:"chunk"`
+	Records     int64        `json:"records"`
+	BodyBytes   int64        `json:"body_bytes"`
+	SourceHash  string       `json:"source_hash"`
+	BodyHash    string       `json:"body_hash,omitempty"`
+	Key         string       `json:"key"`
+	Status      string       `json:"status"`
+	Reason      string       `json:"reason,omitempty"`
+	AnalyticsID string       `json:"analytics_id,omitempty"`
+	Source      []sourceJSON `json:"source"`
+}
+
+// sourceJSON is where records come from.
+type sourceJSON struct {
+	Path      string `json:"path"`
+	FirstLine int64  `json:"first_line"`
+	LastLine  int64  `json:"last_line"`
+	ByteStart int64  `json:"byte_start"`
+	ByteEnd   int64  `json:"byte_end"`
+}
+
+// chunkDetails turns a stored chunk into its JSON; the last attempt gives the
+// body's hash and the id.
+func chunkDetails(ctx context.Context, r *store.Reader, run *store.Run, files []store.SnapshotFile, c store.Chunk) (chunkJSON, []store.Attempt, error) {
+	attempts, err := r.Attempts(ctx, run.ID, c.Chunk)
+	if err != nil {
+		return chunkJSON{}, nil, err
+	}
+	j := chunkJSON{
+		Chunk: c.Chunk, Records: c.Records, BodyBytes: c.BodyBytes, SourceHash: c.SourceHash, Key: c.Key,
+		Status: string(c.State), Reason: c.Reason, Source: []sourceJSON{},
+	}
+	for _, a := range attempts {
+		j.BodyHash = a.BodyHash
+		if a.AnalyticsID != "" {
+			j.AnalyticsID = a.AnalyticsID
+		}
+	}
+	for _, g := range c.Ranges {
+		j.Source = append(j.Source, sourceJSON{files[g.File].Path, g.FirstLine, g.LastLine, g.ByteStart, g.ByteEnd})
+	}
+	return j, attempts, nil
+}
+
+// eachChunk calls fn for all chunks of a run in order, a page at a time.
+func eachChunk(ctx context.Context, r *store.Reader, run *store.Run, fn func(store.Chunk) error) error {
+	for after := int64(0); ; {
+		page, err := r.Chunks(ctx, run.ID, after, 500)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, c := range page {
+			if err := fn(c); err != nil {
+				return err
+			}
+			after = c.Chunk
+		}
+	}
+}
+
+func listChunks(ctx context.Context, r *store.Reader, run *store.Run) ([]chunkJSON, error) {
+	files, err := r.Files(ctx, run.ID)
+	if err != nil {
+		return nil, err
+	}
+	list := []chunkJSON{}
+	err = eachChunk(ctx, r, run, func(c store.Chunk) error {
+		j, _, err := chunkDetails(ctx, r, run, files, c)
+		list = append(list, j)
+		return err
+	})
+	return list, err
+}
+
+// printRun prints what 'run' or 'plan' came to. It works although ctx ended.
+func (p *program) printRun(ctx context.Context, r *store.Reader, c *store.Receipt, q runRequest) error {
+	if c == nil {
+		return nil
+	}
+	ctx = context.WithoutCancel(ctx)
+	run, err := r.FindRun(ctx, c.RunID)
+	if err != nil {
+		return err
+	}
+	if !q.PlanOnly {
+		if p.json {
+			return printJSON(p.out, c)
+		}
+		printReceipt(p.out, run, c)
+		return nil
+	}
+	chunks, err := listChunks(ctx, r, run)
+	if err != nil {
+		return err
+	}
+	if p.json {
+		return printJSON(p.out, runJSON{c, chunks})
+	}
+	printReceipt(p.out, run, c)
+	printChunks(p.out, chunks)
+	return p.printDead(ctx, r, run)
+}
+
+// printReceipt prints a run's balance for a person.
+func printReceipt(w io.Writer, run *store.Run, c *store.Receipt) {
+	line := func(label, format string, args ...any) {
+		fmt.Fprintf(w, "%-9s %s\n", label, strings.TrimRight(fmt.Sprintf(format, args...), " "))
+	}
+	line("run", "%s  (%s)", c.Name, c.RunID)
+	status := string(c.Status)
+	if c.Reason != "" {
+		status += ": " + c.Reason
+	}
+	line("status", "%s", status)
+	line("flow", "%s", c.FlowID)
+	line("for", "%s  (%s)", localTime(c.ScheduledFor, run.Zone), c.Origin)
+	if c.FinishedAt != nil {
+		line("time", "%s, from %s", c.FinishedAt.Sub(c.StartedAt).Round(time.Millisecond), localTime(c.StartedAt, run.Zone))
+	}
+	n := humanize.Comma
+	printRecords(line, c)
+	assumed := ""
+	if c.Chunks.Assumed > 0 {
+		assumed = fmt.Sprintf(" (%s of them assumed)", n(c.Chunks.Assumed))
+	}
+	line("chunks", "%s planned: %s accepted%s, %s failed, %s unknown, %s pending", n(c.Chunks.Planned), n(c.Chunks.Accepted), assumed,
+		n(c.Chunks.Failed), n(c.Chunks.Unknown), n(c.Chunks.Pending))
+	line("sent", "%s in %s, %s read", humanize.Bytes(uint64(c.Bytes.Sent)), count(c.Attempts, "trigger"), humanize.Bytes(uint64(c.Bytes.Read)))
+}
+
+func printRecords(line func(label, format string, args ...any), c *store.Receipt) {
+	rec, n := c.Records, humanize.Comma
+	if rec == (store.RecordBalance{}) {
+		line("records", "none")
+		return
+	}
+	line("records", "%s read = %s accepted + %s failed + %s dead + %s filtered + %s unchanged + %s unknown + %s pending",
+		n(rec.Read), n(rec.Accepted), n(rec.Failed), n(rec.Dead), n(rec.Filtered), n(rec.Unchanged), n(rec.Unknown), n(rec.Pending))
+	balance := "balances"
+	if !c.Balanced {
+		balance = "DOES NOT BALANCE"
+	}
+	line("", "%s", balance)
+}
+
+func count(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return humanize.Comma(n) + " " + what + "s"
+}
+
+func localTime(t time.Time, zone string) string {
+	if z, err := time.LoadLocation(zone); err == nil {
+		t = t.In(z)
+	}
+	return t.Format("2006-01-02T15:04:05Z07:00")
+}
+
+// maxPrinted bounds what is listed for a person; --json lists all.
+const maxPrinted = 40
+
+func printChunks(w io.Writer, chunks []chunkJSON) {
+	if len(chunks) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%6s  %-9s %10s %12s  %-32s  %s\n", "chunk", "status", "records", "body bytes", "key", "source")
+	for i, c := range chunks {
+		if i == maxPrinted {
+			fmt.Fprintf(w, "  … and %s more; --json lists all\n", count(int64(len(chunks)-i), "chunk"))
+			return
+		}
+		fmt.Fprintf(w, "%6d  %-9s %10s %12s  %-32s  %s\n", c.Chunk, c.Status, humanize.Comma(c.Records), humanize.Comma(c.BodyBytes), c.Key, placeText(c.Source))
+	}
+}
+
+// placeText is where a chunk's records come from, in short.
+func placeText(list []sourceJSON) string {
+	if len(list) == 0 {
+		return "-"
+	}
+	first, last := list[0], list[len(list)-1]
+	if first.Path == last.Path {
+		return fmt.Sprintf("%s:%d-%d", first.Path, first.FirstLine, last.LastLine)
+	}
+	return fmt.Sprintf("%s:%d … %s:%d", first.Path, first.FirstLine, last.Path, last.LastLine)
+}
+
+// printDead lists the dead letters of a run.
+func (p *program) printDead(ctx context.Context, r *store.Reader, run *store.Run) error {
+	dead, err := r.DeadLetters(ctx, run.ID, 0, maxPrinted+1)
+	if err != nil || len(dead) == 0 {
+		return err
+	}
+	files, err := r.Files(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.out, "\ndead records\n")
+	for i, d := range dead {
+		if i == maxPrinted {
+			fmt.Fprintf(p.out, "  … and more\n")
+			break
+		}
+		fmt.Fprintf(p.out, "  %s:%d:%d: %s (%s)\n", files[d.File].Path, d.Line, d.Column, d.Detail, d.Reason)
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/jedib0t/go-pretty/v6/progress"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"worqcron/batch"
+)
+
+// showProgress draws a run's progress on a terminal until the returned function
+// is called; elsewhere it does nothing.
+func (p *program) showProgress(name string, from *batch.Progress) (hide func()) {
+	if !isTerminal(p.err) {
+		return func() {}
+	}
+	w := progress.NewWriter()
+	w.SetOutputWriter(p.err)
+	w.SetAutoStop(false)
+	w.SetTrackerLength(20)
+	w.SetMessageLength(58)
+	w.SetUpdateFrequency(200 * time.Millisecond)
+	w.SetStyle(progress.StyleBlocks)
+	w.Style().Visibility = progress.StyleVisibility{Percentage: true, Time: true, Tracker: true, Value: true, ETA: true}
+	w.Style().Colors.Message = text.Colors{}
+	d := &drawing{name: name, from: from, began: time.Now(), writer: w}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go w.Render()
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			d.update()
+			select {
+			case <-tick.C:
+			case <-stop:
+				d.update()
+				return
+			}
+		}
+	}()
+	return func() {
+		close(stop)
+		<-stopped
+		d.end()
+		w.Stop()
+		for w.IsRenderInProgress() {
+			time.Sleep(5 * time.Millisecond) // the library offers no channel to wait on
+		}
+	}
+}
+
+// drawing is the two bars of one run.
+type drawing struct {
+	name    string
+	from    *batch.Progress
+	began   time.Time
+	sending time.Time
+	writer  progress.Writer
+	plan    *progress.Tracker
+	deliver *progress.Tracker
+}
+
+func (d *drawing) update() {
+	now := d.from.Now()
+	if d.plan == nil && now.BytesTotal > 0 {
+		d.plan = &progress.Tracker{Message: d.name + " plan", Total: now.BytesTotal, Units: progress.UnitsBytes}
+		d.writer.AppendTracker(d.plan)
+	}
+	if d.plan != nil && !d.plan.IsDone() {
+		d.plan.UpdateTotal(max(now.BytesTotal, now.BytesRead))
+		d.plan.SetValue(now.BytesRead)
+		d.plan.UpdateMessage(fmt.Sprintf("%s plan · %s records · %s/s", d.name, humanize.Comma(now.RecordsRead), perSecond(now.BytesRead, d.began)))
+	}
+	if !now.Delivering {
+		return
+	}
+	if d.deliver == nil {
+		if d.plan != nil {
+			d.plan.MarkAsDone()
+		}
+		d.sending = time.Now()
+		d.deliver = &progress.Tracker{Message: d.name + " deliver", Total: max(now.ChunksTotal, 1)}
+		d.writer.AppendTracker(d.deliver)
+	}
+	d.deliver.UpdateTotal(max(now.ChunksTotal, 1))
+	d.deliver.SetValue(now.ChunksDone)
+	rate := float64(now.Triggers) / max(time.Since(d.sending).Seconds(), 0.001)
+	d.deliver.UpdateMessage(fmt.Sprintf("%s deliver · %s records · %s/s · %.1f triggers/s",
+		d.name, humanize.Comma(now.RecordsDone), perSecond(now.BytesSent, d.sending), rate))
+}
+
+func (d *drawing) end() {
+	for _, t := range []*progress.Tracker{d.plan, d.deliver} {
+		if t != nil && !t.IsDone() {
+			t.MarkAsDone()
+		}
+	}
+}
+
+func perSecond(bytes int64, since time.Time) string {
+	return humanize.Bytes(uint64(float64(bytes) / max(time.Since(since).Seconds(), 0.001)))
+}

@@ -1,0 +1,268 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"reflect"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"worqcron/batch"
+	"worqcron/config"
+	"worqcron/scheduler"
+	"worqcron/store"
+)
+
+func newServe(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "the daemon: fires due slots and serves what other commands hand over",
+		Long: `serve runs the schedules of the configuration until it is told to stop.
+
+  SIGHUP   load the configuration anew; a broken one changes nothing
+  SIGTERM  send nothing new, wait for triggers under way, exit 0
+           (a second one exits at once, 130)
+
+At its start it settles what a crash left and goes on with interrupted runs.
+One daemon a ledger: another one exits 75.`,
+		Args: exactly(),
+		RunE: func(c *cobra.Command, _ []string) error { return p.serve(c.Context()) },
+	}
+}
+
+// daemon is 'serve' while it runs.
+type daemon struct {
+	ledger    *store.Ledger
+	runner    *batch.Runner
+	scheduler *scheduler.Scheduler
+	log       *slog.Logger
+	runs      sync.WaitGroup
+
+	mu     sync.Mutex
+	config *config.Config
+	busy   map[string]*busyRun // by schedule
+}
+
+// busyRun is a run under way.
+type busyRun struct {
+	run  *store.Run
+	done chan struct{} // closed when it came to rest
+	code int           // its exit code, once done
+}
+
+func (p *program) serve(ctx context.Context) error {
+	cfg, err := p.load()
+	if err != nil {
+		return err
+	}
+	log := p.logger(slog.LevelInfo)
+	for _, w := range cfg.Warnings {
+		log.Warn("configuration", "problem", w.String())
+	}
+	ledger, err := store.Open(ctx, cfg.Ledger.Path, "serve")
+	if err != nil {
+		return err
+	}
+	d := &daemon{ledger: ledger, log: log, config: cfg, busy: map[string]*busyRun{}}
+	d.runner = newRunner(cfg, ledger, log)
+	err = d.run(ctx)
+	log.Info("daemon stopped")
+	err = errors.Join(err, ledger.Close())
+	if err == nil {
+		return nil // SIGTERM and SIGINT are the way to end a daemon
+	}
+	return err
+}
+
+// run works until ctx ends or the ledger halts, and returns when all its runs
+// have come to rest.
+func (d *daemon) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+
+	interrupted, err := recoverLedger(ctx, d.runner, d.config)
+	if err != nil {
+		return err
+	}
+	if err := d.takeOff(ctx); err != nil {
+		return err
+	}
+	d.resume(ctx, interrupted)
+	d.scheduler = scheduler.New(slots{d, ctx}, d.log)
+	d.scheduler.Set(timetableOf(d.config))
+
+	parts, pctx := errgroup.WithContext(ctx)
+	parts.Go(func() error { return d.scheduler.Run(pctx) })
+	parts.Go(func() error { return d.serveRequests(pctx) })
+	parts.Go(func() error { return watchdog(pctx) })
+	parts.Go(func() error {
+		for {
+			select {
+			case <-hangups:
+				d.reload()
+			case <-d.ledger.Halted():
+				return fmt.Errorf("the ledger can no longer be written, nothing is sent: %w", store.ErrHalted)
+			case <-pctx.Done():
+				return nil
+			}
+		}
+	})
+	d.log.Info("daemon started", "config", d.config.File, "ledger", d.ledger.Path(), "schedules", len(d.config.Schedules), "version", programVersion())
+	notify(d.log, notifyReady)
+	err = parts.Wait()
+	notify(d.log, notifyStopping)
+	cancel()
+	d.runs.Wait()
+	return err
+}
+
+// takeOff marks schedules that are gone from the file, so that nothing of the
+// past fires should they come back.
+func (d *daemon) takeOff(ctx context.Context) error {
+	names, err := d.ledger.Marked(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if _, ok := d.config.Schedule(name); ok {
+			continue
+		}
+		if err := d.ledger.SetMark(ctx, name, time.Now(), ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func timetableOf(c *config.Config) []scheduler.Schedule {
+	var list []scheduler.Schedule
+	for _, s := range c.Schedules {
+		list = append(list, s.Schedule)
+	}
+	return list
+}
+
+// schedule returns a schedule as the configuration has it now.
+func (d *daemon) schedule(name string) (config.Schedule, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.config.Schedule(name)
+}
+
+// reload takes over a new configuration, or keeps the old one and says why.
+func (d *daemon) reload() {
+	d.mu.Lock()
+	old := d.config
+	d.mu.Unlock()
+	c, err := config.Load(old.File)
+	if err != nil {
+		d.log.Error("configuration not loaded, the old one stays", "err", err)
+		return
+	}
+	if c.Ledger.Path != old.Ledger.Path {
+		d.log.Error("configuration not loaded, the old one stays", "err", "ledger.path cannot change while the daemon runs")
+		return
+	}
+	d.mu.Lock()
+	d.config = c
+	d.mu.Unlock()
+	d.runner.Budget.SetLimits(c.WorqHat)
+	connect(d.runner, c, d.log)
+	d.scheduler.Set(timetableOf(c))
+	added, removed, changed := difference(old, c)
+	d.log.Info("configuration loaded", "added", added, "removed", removed, "changed", changed)
+}
+
+// difference names the schedules that a reload added, removed and changed.
+func difference(old, now *config.Config) (added, removed, changed []string) {
+	for i := range now.Schedules {
+		name := now.Schedules[i].Name
+		before, ok := old.Schedule(name)
+		switch {
+		case !ok:
+			added = append(added, name)
+		case !sameSchedule(before, now.Schedules[i]):
+			changed = append(changed, name)
+		}
+	}
+	for i := range old.Schedules {
+		if _, ok := now.Schedule(old.Schedules[i].Name); !ok {
+			removed = append(removed, old.Schedules[i].Name)
+		}
+	}
+	return added, removed, changed
+}
+
+// sameSchedule compares what two schedules mean; compiled parts go by their text.
+func sameSchedule(a, b config.Schedule) bool {
+	if a.Spec.Fingerprint() != b.Spec.Fingerprint() || a.Job.Payload.Source() != b.Job.Payload.Source() {
+		return false
+	}
+	a.Spec, b.Spec = scheduler.Spec{}, scheduler.Spec{}
+	a.Job.Payload, b.Job.Payload = nil, nil
+	return reflect.DeepEqual(a, b)
+}
+
+// resume goes on with interrupted runs, oldest first, each in its schedule's
+// turn, if they are young enough.
+func (d *daemon) resume(ctx context.Context, interrupted []*store.Run) {
+	for _, run := range interrupted {
+		s, ok := d.config.Schedule(run.Schedule)
+		log := d.log.With("schedule", run.Schedule, "run_id", run.RunID)
+		switch {
+		case !ok:
+			log.Warn("interrupted run stays as it is: its schedule is gone")
+			continue
+		case time.Since(run.ScheduledFor) > s.CatchUpWindow:
+			log.Warn("interrupted run stays as it is: outside catch_up_window", "scheduled_for", run.ScheduledFor)
+			continue
+		case d.busyWith(run.Schedule) != nil:
+			log.Warn("interrupted run stays as it is: an older one of its schedule goes on first")
+			continue
+		}
+		if err := d.runner.Resume(ctx, &s.Job, run); err != nil {
+			log.Error("interrupted run stays as it is", "err", err)
+			continue
+		}
+		d.begin(ctx, s, run, batch.Order{Origin: "manual"})
+	}
+}
+
+// begin executes a run in the background, as its schedule's run under way.
+func (d *daemon) begin(ctx context.Context, s config.Schedule, run *store.Run, o batch.Order) *busyRun {
+	b := &busyRun{run: run, done: make(chan struct{})}
+	d.mu.Lock()
+	d.busy[s.Name] = b
+	d.mu.Unlock()
+	d.runs.Go(func() {
+		c, err := d.runner.Execute(ctx, &s.Job, run, o)
+		b.code = exitFailed
+		if err != nil {
+			d.log.Error("run broke off", "schedule", s.Name, "run_id", run.RunID, "err", err)
+		} else if c != nil {
+			b.code = statusCode(c)
+		}
+		d.mu.Lock()
+		delete(d.busy, s.Name)
+		d.mu.Unlock()
+		close(b.done)
+	})
+	return b
+}
+
+func (d *daemon) busyWith(schedule string) *busyRun {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.busy[schedule]
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"worqcron/store"
+)
+
+// traceJSON is everything about one trigger, for programs.
+type traceJSON struct {
+	AnalyticsID  string        `json:"analytics_id"`
+	Schedule     string        `json:"schedule"`
+	RunID        string        `json:"run_id"`
+	Chunk        int64         `json:"chunk"`
+	Status       string        `json:"status"`
+	RemoteStatus string        `json:"remote_status"` // "" while it was not looked up
+	Attempts     []attemptJSON `json:"attempts"`
+	Source       []sourceJSON  `json:"source"`
+	BodyHash     string        `json:"body_hash"`
+	Key          string        `json:"key"`
+}
+
+func newTrace(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use:   "trace ID",
+		Short: "analytics_id, chunk key or FILE:LINE → everything about it",
+		Long: `trace finds the trigger behind an analytics_id or a chunk's key, or the triggers
+that took a line of a file, and shows its run, chunk, attempts and source.`,
+		Example: `  worqcron trace 6f8c0a4e-3d0b-4f5e-9d8e-1b2c3d4e5f60
+  worqcron trace inbox/orders-1.csv:1043`,
+		Args: exactly("ID"),
+		RunE: func(c *cobra.Command, args []string) error { return p.trace(c.Context(), args[0]) },
+	}
+}
+
+func (p *program) trace(ctx context.Context, what string) (err error) {
+	r, err := p.mustRead(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	places, dead, err := find(ctx, r, what)
+	if err != nil {
+		return err
+	}
+	if len(places)+len(dead) == 0 {
+		return fmt.Errorf("nothing in the ledger knows %q\n  hint: an analytics_id, a chunk's key, or FILE:LINE", what)
+	}
+	for i, place := range places {
+		if i > 0 && !p.json {
+			fmt.Fprintln(p.out)
+		}
+		if err := p.tracePlace(ctx, r, place); err != nil {
+			return err
+		}
+	}
+	for _, d := range dead {
+		if p.json {
+			err = printJSON(p.out, traceJSON{
+				Schedule: d.Run.Schedule, RunID: d.Run.RunID, Status: "dead", Attempts: []attemptJSON{},
+				Source: []sourceJSON{{d.Path, d.Line, d.Line, d.ByteStart, d.ByteEnd}},
+			})
+		} else {
+			_, err = fmt.Fprintf(p.out, "run       %s\ndead      %s:%d:%d: %s (%s)\n", d.Run.Name(), d.Path, d.Line, d.Column, d.Detail, d.Reason)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// find looks for an id, then a key, then a place in a file.
+func find(ctx context.Context, r *store.Reader, what string) ([]store.Place, []store.DeadPlace, error) {
+	places, err := r.ByAnalyticsID(ctx, what)
+	if err != nil || len(places) > 0 {
+		return places, nil, err
+	}
+	if places, err = r.ByKey(ctx, what); err != nil || len(places) > 0 {
+		return places, nil, err
+	}
+	i := strings.LastIndexByte(what, ':')
+	if i < 0 {
+		return nil, nil, nil
+	}
+	line, err := strconv.ParseInt(what[i+1:], 10, 64)
+	if err != nil {
+		return nil, nil, nil
+	}
+	path := filepath.Clean(what[:i])
+	if places, err = r.ByLine(ctx, path, line); err != nil {
+		return nil, nil, err
+	}
+	dead, err := r.DeadByLine(ctx, path, line)
+	return places, dead, err
+}
+
+func (p *program) tracePlace(ctx context.Context, r *store.Reader, place store.Place) error {
+	c, err := findChunk(ctx, r, place.Run, place.Chunk)
+	if err != nil {
+		return err
+	}
+	files, err := r.Files(ctx, place.Run.ID)
+	if err != nil {
+		return err
+	}
+	j, attempts, err := chunkDetails(ctx, r, place.Run, files, *c)
+	if err != nil {
+		return err
+	}
+	if p.json {
+		return printJSON(p.out, traceJSON{
+			AnalyticsID: j.AnalyticsID, Schedule: place.Run.Schedule, RunID: place.Run.RunID, Chunk: j.Chunk, Status: j.Status,
+			Attempts: attemptsJSON(attempts), Source: j.Source, BodyHash: j.BodyHash, Key: j.Key,
+		})
+	}
+	fmt.Fprintf(p.out, "schedule  %s\nrun       %s  (%s)\nflow      %s\n", place.Run.Schedule, place.Run.Name(), place.Run.RunID, place.Run.FlowID)
+	p.printChunkDetails(j, attempts, place.Run.Zone)
+	return nil
+}
