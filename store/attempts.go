@@ -25,15 +25,18 @@ type Attempt struct {
 	Answer      []byte
 }
 
-const claimChunk = `UPDATE chunks SET state = 'sending', reason = '' WHERE run = ? AND chunk = ? AND state = 'planned'`
+const claimChunk = `
+UPDATE chunks SET state = 'sending', reason = ''
+WHERE run = ?1 AND chunk = ?2 AND state = 'planned' AND EXISTS (SELECT 1 FROM runs WHERE id = ?1 AND state = 'delivering')`
 
 const insertAttempt = `
 INSERT INTO attempts (run, chunk, number, body_hash, body_bytes, started_at, reason, detail, status_code)
 SELECT ?1, ?2, count(*) + 1, ?3, ?4, ?5, '', '', 0 FROM attempts WHERE run = ?1 AND chunk = ?2`
 
-// BeginAttempt commits the intent to send a planned chunk. Only after it
-// returned without error may the body leave. A chunk in another state, or one
-// with an open or accepted attempt, is ErrState.
+// BeginAttempt commits the intent to send a planned chunk of a run that is
+// Delivering. Only after it returned without error may the body leave. A chunk
+// in another state, one of a plan that is not finished, or one with an open or
+// accepted attempt, is ErrState.
 func (l *Ledger) BeginAttempt(ctx context.Context, run, chunk int64, bodyHash string, bodyBytes int64) (attemptID int64, err error) {
 	err = l.write(ctx, func(tx *sql.Tx) error {
 		if err := mustChange(tx.ExecContext(ctx, claimChunk, run, chunk)); err != nil {
@@ -65,6 +68,23 @@ type AttemptEnd struct {
 	NotBefore   time.Time // with Next == ChunkPlanned: no try before; zero: at once
 }
 
+// check refuses an end that contradicts itself, so that no mistake elsewhere can
+// take an accepted trigger for one that may be sent again.
+func (e AttemptEnd) check() error {
+	accepted := e.Outcome == "accepted" || e.Outcome == "accepted_no_id"
+	switch e.Next {
+	case ChunkAccepted: // unknown: on_unknown = "accept"
+		if accepted || e.Outcome == "unknown" {
+			return nil
+		}
+	case ChunkPlanned, ChunkFailed, ChunkUnknown, ChunkSplit:
+		if !accepted {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: the chunk cannot become %q by it", ErrState, e.Next)
+}
+
 const finishAttempt = `
 UPDATE attempts SET finished_at = ?, outcome = ?, reason = ?, detail = ?, status_code = ?, analytics_id = nullif(?, ''), answer = ?
 WHERE attempt_id = ? AND outcome IS NULL`
@@ -74,8 +94,12 @@ UPDATE chunks SET state = ?, reason = ?, not_before = ?
 WHERE state = 'sending' AND (run, chunk) = (SELECT run, chunk FROM attempts WHERE attempt_id = ?)`
 
 // FinishAttempt commits an attempt's outcome and moves its chunk on. An attempt
-// that has its outcome already is ErrState.
+// that has its outcome already is ErrState, and so is a Next that the outcome
+// does not allow.
 func (l *Ledger) FinishAttempt(ctx context.Context, attemptID int64, e AttemptEnd) error {
+	if err := e.check(); err != nil {
+		return fmt.Errorf("outcome of attempt %d (%s): %w", attemptID, e.Outcome, err)
+	}
 	notBefore := int64(0)
 	if !e.NotBefore.IsZero() {
 		notBefore = ms(e.NotBefore)

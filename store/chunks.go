@@ -9,8 +9,11 @@ import (
 
 const chunkColumns = `chunk, state, reason, records, body_bytes, source_hash, key, not_before, spool_start, spool_end`
 
+// The planner would walk over all chunks of the run, of which most are accepted
+// when one is resumed: hence INDEXED BY.
 const plannedChunks = `
-SELECT ` + chunkColumns + ` FROM chunks WHERE run = ? AND state = 'planned' AND chunk > ? ORDER BY chunk LIMIT ?`
+SELECT ` + chunkColumns + ` FROM chunks INDEXED BY chunks_by_state
+WHERE run = ? AND state = 'planned' AND chunk > ? ORDER BY chunk LIMIT ?`
 
 // PlannedChunks returns the next planned chunks of a run after a number, with
 // their ranges.
@@ -25,7 +28,9 @@ func (r *Reader) Chunks(ctx context.Context, run, after int64, limit int) ([]Chu
 	return r.chunks(ctx, run, allChunks, run, after, limit)
 }
 
-const chunksInState = `SELECT ` + chunkColumns + ` FROM chunks WHERE run = ? AND state = ? AND chunk > ? ORDER BY chunk LIMIT ?`
+const chunksInState = `
+SELECT ` + chunkColumns + ` FROM chunks INDEXED BY chunks_by_state
+WHERE run = ? AND state = ? AND chunk > ? ORDER BY chunk LIMIT ?`
 
 // ChunksInState returns the next chunks of a run after a number that are in a
 // state.

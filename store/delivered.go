@@ -43,7 +43,7 @@ const earlierRanges = `
 SELECT r.id, r.run_id, c.chunk, c.state, g.byte_start, g.byte_end, g.records
 FROM snapshots s
 JOIN runs r ON r.id = s.run
-JOIN chunk_ranges g ON g.run = s.run AND g.file = s.file
+JOIN chunk_ranges g INDEXED BY chunk_ranges_by_file ON g.run = s.run AND g.file = s.file
 JOIN chunks c ON c.run = g.run AND c.chunk = g.chunk
 WHERE s.size = ? AND s.content_hash = ? AND r.schedule = ? AND r.shape = ? AND r.planned_at IS NOT NULL AND r.id <> ?
   AND c.state IN ('accepted', 'unknown', 'sending', 'planned')

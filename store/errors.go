@@ -12,6 +12,17 @@ import (
 // room again, so the caller keeps what it has and tries again.
 var ErrFull = errors.New("no room on the ledger's disk")
 
+// ErrLocked means that another program (a backup, a person at a SQL prompt)
+// kept the ledger locked for longer than ten seconds. Like ErrFull it passes by
+// itself, so errors.Is says yes to that too: who waits for room waits for this.
+var ErrLocked error = lockedError{}
+
+type lockedError struct{}
+
+func (lockedError) Error() string { return "another program keeps the ledger locked" }
+
+func (lockedError) Is(target error) bool { return target == ErrFull }
+
 // ErrState means that a transition was asked for that the row's state does not
 // allow, such as a second attempt of an accepted chunk.
 var ErrState = errors.New("not possible in this state")
@@ -24,18 +35,35 @@ func (l *Ledger) judge(err error) error {
 		return err
 	}
 	switch e.Code() {
-	case sqlite3.SQLITE_FULL:
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE: // the latter: no room for the index of the log
 		return fmt.Errorf("%w: %w", ErrFull, err)
-	case sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC, sqlite3.SQLITE_IOERR_WRITE:
+	case sqlite3.SQLITE_IOERR_NOMEM:
+		return err
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_BUSY:
+		return fmt.Errorf("%w: %w", ErrLocked, err)
+	case sqlite3.SQLITE_IOERR:
 		// After a failed fsync the kernel may have dropped the pages: a retry
-		// that succeeds would prove nothing.
-		return l.halt(err)
+		// that succeeds would prove nothing. Of the others, none is a sound disk.
+		return l.halt(fmt.Errorf("the ledger's disk is failing: %w", err))
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return l.halt(hintDamage(err))
+	case sqlite3.SQLITE_CONSTRAINT:
+		return fmt.Errorf("%w: %w", ErrState, err)
+	}
+	return err
+}
+
+// hintDamage says what to do about a damaged file; other errors stay as they are.
+func hintDamage(err error) error {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return err
 	}
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return l.halt(fmt.Errorf("the ledger's file is damaged, restore a backup: %w", err))
-	case sqlite3.SQLITE_CONSTRAINT:
-		return fmt.Errorf("%w: %w", ErrState, err)
+		return fmt.Errorf("the file is damaged or no ledger, restore a backup: %w", err)
 	}
 	return err
 }

@@ -7,8 +7,9 @@
 //
 //   - an attempt's intent is committed before BeginAttempt returns, so a caller
 //     that sends only after it can never send what the ledger does not know;
-//   - a chunk has at most one attempt that is open or accepted, and nothing
-//     leaves the state accepted (an index and two database triggers hold this);
+//   - a chunk has at most one attempt that is open or accepted, nothing leaves
+//     the state accepted, and no attempt is ever dropped while its run is known
+//     (an index and database triggers hold this, whoever writes);
 //   - a slot has one row;
 //   - one process writes: Open takes the sender's lock and keeps it.
 //
@@ -21,7 +22,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -35,6 +35,9 @@ type Ledger struct {
 	Reader
 	rw   *sql.DB // one connection: SQLite has one writer, and a queue here beats a busy database there
 	lock *senderLock
+	file *os.File // the ledger's file; never read. See openLocked
+	kept []keptFile
+	pin  *sql.Conn // used for nothing; see pinLog
 
 	once   sync.Once // guards halted
 	halted chan struct{}
@@ -56,7 +59,7 @@ var ErrHalted = errors.New("the ledger is halted")
 // to others who want it ("serve", "run"). Another holder is a *BusyError.
 // Files are created with mode 0600 less the umask.
 func Open(ctx context.Context, path, role string) (*Ledger, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := makeFolder(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", path, err)
 	}
 	if err := refuseNetworkFileSystem(filepath.Dir(path)); err != nil {
@@ -68,40 +71,40 @@ func Open(ctx context.Context, path, role string) (*Ledger, error) {
 	}
 	l, err := openLocked(ctx, path, lock)
 	if err != nil {
-		lock.release()
-		return nil, err
+		return nil, errors.Join(err, lock.release())
 	}
 	return l, nil
 }
 
 func openLocked(ctx context.Context, path string, lock *senderLock) (*Ledger, error) {
-	// The file is created here, not by SQLite, so that it is private from its first byte.
+	// The file is created here, not by SQLite, so that it is private from its
+	// first byte. It stays open until SQLite is done with it: closing any
+	// descriptor of a file drops all locks that the process has on it (POSIX).
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("ledger %s is not writable: %w", path, err)
 	}
-	lock.ledger, err = f.Stat()
-	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, fmt.Errorf("ledger %s: %w", path, err)
-	}
 	rw, err := sql.Open("sqlite", dsn(path, false))
 	if err != nil {
-		return nil, fmt.Errorf("ledger %s: %w", path, err)
+		return nil, fmt.Errorf("ledger %s: %w", path, errors.Join(err, f.Close()))
 	}
 	rw.SetMaxOpenConns(1)
-	l := &Ledger{rw: rw, lock: lock, halted: make(chan struct{})}
+	l := &Ledger{rw: rw, lock: lock, file: f, halted: make(chan struct{})}
 	if err := l.prepare(ctx, path); err != nil {
-		return nil, errors.Join(err, rw.Close())
+		return nil, errors.Join(err, rw.Close(), f.Close())
 	}
 	return l, nil
 }
 
-// prepare proves that the writer is durable, migrates, and opens the readers.
+// prepare proves that the writer is durable and the file whole, migrates, and
+// opens the readers.
 func (l *Ledger) prepare(ctx context.Context, path string) error {
-	if err := assertDurable(ctx, l.rw); err != nil {
-		return fmt.Errorf("ledger %s: %w", path, err)
+	for _, step := range []func(context.Context, *sql.DB) error{assertDurable, assertWhole, migrate} {
+		if err := step(ctx, l.rw); err != nil {
+			return fmt.Errorf("ledger %s: %w", path, hintDamage(err))
+		}
 	}
-	if err := migrate(ctx, l.rw); err != nil {
+	if err := l.keepFiles(path); err != nil {
 		return fmt.Errorf("ledger %s: %w", path, err)
 	}
 	r, err := OpenReader(ctx, path)
@@ -109,14 +112,29 @@ func (l *Ledger) prepare(ctx context.Context, path string) error {
 		return err
 	}
 	l.Reader = *r
+	if err := l.pinLog(ctx); err != nil {
+		return fmt.Errorf("ledger %s: %w", path, errors.Join(err, r.Close()))
+	}
+	return nil
+}
+
+// pinLog holds one connection open. A query that is cancelled costs its
+// connection, and with the last one SQLite removes the write-ahead log, which
+// would look as if somebody had taken it away.
+func (l *Ledger) pinLog(ctx context.Context) (err error) {
+	if l.pin, err = l.ro.Conn(ctx); err != nil {
+		return err
+	}
+	var tables int
+	if err := l.pin.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&tables); err != nil {
+		return errors.Join(err, l.pin.Close())
+	}
 	return nil
 }
 
 // Close ends the writer and the readers and gives the lock back.
 func (l *Ledger) Close() error {
-	err := errors.Join(l.Reader.Close(), l.rw.Close())
-	l.lock.release()
-	return err
+	return errors.Join(l.pin.Close(), l.Reader.Close(), l.rw.Close(), l.file.Close(), l.lock.release())
 }
 
 // OpenReader opens the ledger at path for reading only. A missing ledger wraps
@@ -132,7 +150,7 @@ func OpenReader(ctx context.Context, path string) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", path, err)
 	}
-	ro.SetMaxOpenConns(4)
+	ro.SetMaxOpenConns(5)
 	if err := assertVersion(ctx, ro); err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", path, errors.Join(err, ro.Close()))
 	}
@@ -144,45 +162,6 @@ func (r *Reader) Close() error { return r.ro.Close() }
 
 // Path is the ledger's file.
 func (r *Reader) Path() string { return r.path }
-
-// dsn names the file and the settings of each connection. Unknown keys are
-// ignored by the driver in silence, so assertDurable asks for what matters.
-func dsn(path string, readOnly bool) string {
-	q := url.Values{"_pragma": {
-		"busy_timeout(10000)",
-		"foreign_keys(1)",
-		"synchronous(FULL)", // NORMAL would lose commits in a power cut, and with them triggers
-		"cache_size(-4000)",
-	}}
-	if readOnly {
-		q.Set("mode", "ro")
-		q.Add("_pragma", "query_only(1)")
-	} else {
-		q.Set("_txlock", "immediate") // a transaction that reads first must not fail to upgrade
-		q.Add("_pragma", "journal_mode(WAL)")
-		q.Add("_pragma", "wal_autocheckpoint(2000)")
-	}
-	u := url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}
-	if !filepath.IsAbs(path) {
-		u = url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: q.Encode()}
-	}
-	return u.String()
-}
-
-func assertDurable(ctx context.Context, db *sql.DB) error {
-	for _, want := range []struct{ pragma, value string }{
-		{"journal_mode", "wal"}, {"synchronous", "2"}, {"foreign_keys", "1"},
-	} {
-		var got string
-		if err := db.QueryRowContext(ctx, "PRAGMA "+want.pragma).Scan(&got); err != nil {
-			return err
-		}
-		if got != want.value {
-			return fmt.Errorf("%s is %q, not %q: this file system or build cannot keep the ledger safe", want.pragma, got, want.value)
-		}
-	}
-	return nil
-}
 
 // write runs fn in one durable transaction.
 func (l *Ledger) write(ctx context.Context, fn func(*sql.Tx) error) error {
@@ -198,7 +177,7 @@ func (l *Ledger) write(ctx context.Context, fn func(*sql.Tx) error) error {
 	if err := fn(tx); err != nil {
 		return errors.Join(l.judge(err), rollback(tx))
 	}
-	if err := l.sameFile(); err != nil {
+	if err := l.sameFiles(); err != nil {
 		return errors.Join(l.halt(err), rollback(tx))
 	}
 	return l.judge(tx.Commit())
@@ -207,19 +186,6 @@ func (l *Ledger) write(ctx context.Context, fn func(*sql.Tx) error) error {
 func rollback(tx *sql.Tx) error {
 	if err := tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
 		return err
-	}
-	return nil
-}
-
-// sameFile checks that the path still names the file that is open: a commit to
-// a deleted ledger would be durable for nobody.
-func (l *Ledger) sameFile() error {
-	now, err := os.Stat(l.path)
-	if err != nil {
-		return fmt.Errorf("ledger %s was taken away while it was in use: %w", l.path, err)
-	}
-	if !os.SameFile(now, l.lock.ledger) {
-		return fmt.Errorf("ledger %s was replaced while it was in use", l.path)
 	}
 	return nil
 }

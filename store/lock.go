@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -26,12 +27,9 @@ func (e *BusyError) Error() string {
 
 // senderLock is the right to write the ledger and to send from it. The kernel
 // frees it when its process ends, however that happens.
-type senderLock struct {
-	file   *flock.Flock
-	ledger os.FileInfo // the ledger's file as it was when the writer was opened
-}
+type senderLock struct{ file *flock.Flock }
 
-func lockPath(ledger string) string { return ledger + ".lock" }
+func lockPath(ledger string) string { return realPath(ledger) + ".lock" }
 
 func lockSender(path, role string) (*senderLock, error) {
 	f := flock.New(lockPath(path), flock.SetPermissions(0o600), flock.SetFlag(os.O_CREATE|os.O_RDWR))
@@ -44,7 +42,7 @@ func lockSender(path, role string) (*senderLock, error) {
 	}
 	// The name is for messages alone; the lock is what counts.
 	if err := os.WriteFile(lockPath(path), fmt.Appendf(nil, "%s %d\n", role, os.Getpid()), 0o600); err != nil {
-		return nil, fmt.Errorf("ledger %s is not writable: %w", path, err)
+		return nil, fmt.Errorf("ledger %s is not writable: %w", path, errors.Join(err, f.Close()))
 	}
 	return &senderLock{file: f}, nil
 }
@@ -66,7 +64,4 @@ func Holder(path string) *BusyError {
 
 // release gives the lock back. The file stays: removing it would let a third
 // process lock a file that nobody sees.
-func (s *senderLock) release() {
-	// An error here has no consequence: the kernel drops the lock with the process.
-	_ = s.file.Close()
-}
+func (s *senderLock) release() error { return s.file.Close() }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 
@@ -25,6 +24,13 @@ func provider(db *sql.DB) (*goose.Provider, error) {
 // migrate brings the database to the program's version. One that is newer is
 // refused: this program does not know what its rows promise.
 func migrate(ctx context.Context, db *sql.DB) error {
+	var foreign string
+	if err := db.QueryRowContext(ctx, foreignTables).Scan(&foreign); err != nil {
+		return fmt.Errorf("reading its tables: %w", err)
+	}
+	if foreign != "" {
+		return fmt.Errorf("it is another program's database (it has tables %s)", foreign)
+	}
 	p, err := provider(db)
 	if err != nil {
 		return err
@@ -42,6 +48,12 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
+// foreignTables names the tables of a database that no worqcron ever set up.
+const foreignTables = `
+SELECT coalesce(group_concat(name, ', '), '') FROM sqlite_schema
+WHERE type = 'table' AND name NOT LIKE 'sqlite%'
+  AND NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'goose_db_version')`
+
 const versionQuery = `SELECT max(version_id) FROM goose_db_version WHERE is_applied = 1`
 
 // assertVersion refuses a database that a reader would misread.
@@ -54,7 +66,7 @@ func assertVersion(ctx context.Context, db *sql.DB) error {
 	target := sources[len(sources)-1].Version
 	var current sql.NullInt64
 	if err := db.QueryRowContext(ctx, versionQuery).Scan(&current); err != nil {
-		return errors.Join(errors.New("it is no worqcron ledger, or was never set up"), err)
+		return fmt.Errorf("it is no worqcron ledger, or was never set up: %w", hintDamage(err))
 	}
 	switch {
 	case current.Int64 > target:

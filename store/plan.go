@@ -125,9 +125,18 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const updateSnapshot = `
 UPDATE snapshots SET header = ?, content_hash = ?, records = ? WHERE run = ? AND file = ?`
 
+const stateOfRun = `SELECT state FROM runs WHERE id = ?`
+
 // AddToPlan commits a piece of the plan of a run in Planning.
 func (l *Ledger) AddToPlan(ctx context.Context, r *Run, p PlanPart) error {
 	err := l.write(ctx, func(tx *sql.Tx) error {
+		var state RunState
+		if err := tx.QueryRowContext(ctx, stateOfRun, r.ID).Scan(&state); err != nil {
+			return err
+		}
+		if state != Planning { // a chunk that comes late would be sent without having been planned
+			return fmt.Errorf("%w: the run is %s", ErrState, state)
+		}
 		for i := range p.Chunks {
 			if err := addChunk(ctx, tx, r.ID, &p.Chunks[i]); err != nil {
 				return err

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 )
 
@@ -64,18 +65,22 @@ type ByteCount struct {
 // AssumedReason marks a chunk that counts as accepted without an answer.
 const AssumedReason = "assumed accepted without an answer"
 
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+// Receipt computes the balance of a run from its row, chunks, attempts and dead
+// letters, all as of one instant.
+func (r *Reader) Receipt(ctx context.Context, run *Run) (c *Receipt, err error) {
+	tx, err := r.ro.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rollback(tx)) }()
+	return receipt(ctx, tx, run.ID)
 }
 
-// Receipt computes the balance of a run from its chunks, attempts and dead
-// letters.
-func (r *Reader) Receipt(ctx context.Context, run *Run) (*Receipt, error) {
-	return receipt(ctx, r.ro, run)
-}
-
-func receipt(ctx context.Context, q querier, run *Run) (*Receipt, error) {
+func receipt(ctx context.Context, tx *sql.Tx, id int64) (*Receipt, error) {
+	run, err := scanRun(tx.QueryRowContext(ctx, runByRow, id))
+	if err != nil {
+		return nil, err
+	}
 	c := &Receipt{
 		RunID: run.RunID, Name: run.Name(), Schedule: run.Schedule, ScheduledFor: run.ScheduledFor, Origin: run.Origin,
 		Status: run.State, Reason: run.Reason, FlowID: run.FlowID, StartedAt: run.StartedAt, FinishedAt: run.FinishedAt,
@@ -84,14 +89,14 @@ func receipt(ctx context.Context, q querier, run *Run) (*Receipt, error) {
 		},
 		Bytes: ByteCount{Read: run.BytesRead},
 	}
-	if err := countChunks(ctx, q, run.ID, c); err != nil {
+	if err := countChunks(ctx, tx, run.ID, c); err != nil {
 		return nil, err
 	}
-	err := q.QueryRowContext(ctx, countAttempts, run.ID).Scan(&c.Attempts, &c.Bytes.Sent)
+	err = tx.QueryRowContext(ctx, countAttempts, run.ID).Scan(&c.Attempts, &c.Bytes.Sent)
 	if err != nil {
 		return nil, err
 	}
-	if err := q.QueryRowContext(ctx, countDead, run.ID).Scan(&c.Records.Dead); err != nil {
+	if err := tx.QueryRowContext(ctx, countDead, run.ID).Scan(&c.Records.Dead); err != nil {
 		return nil, err
 	}
 	c.Balanced = c.Records.Read == c.Records.sum()
@@ -106,8 +111,8 @@ SELECT count(*), coalesce(sum(CASE WHEN outcome = 'not_sent' THEN 0 ELSE body_by
 
 const countDead = `SELECT count(*) FROM dead_letters WHERE run = ?`
 
-func countChunks(ctx context.Context, q querier, run int64, c *Receipt) error {
-	rows, err := q.QueryContext(ctx, countChunkStates, AssumedReason, run)
+func countChunks(ctx context.Context, tx *sql.Tx, run int64, c *Receipt) error {
+	rows, err := tx.QueryContext(ctx, countChunkStates, AssumedReason, run)
 	if err != nil {
 		return err
 	}

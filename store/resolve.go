@@ -27,8 +27,11 @@ const resolveChunk = `UPDATE chunks SET state = ?, reason = ?, not_before = 0 WH
 
 // ResolveChunk decides an unknown chunk: it becomes accepted, planned (to be
 // sent again) or failed, with an audit row. A chunk that is not unknown is
-// ErrState.
+// ErrState, and so is another next.
 func (l *Ledger) ResolveChunk(ctx context.Context, r *Run, next ChunkState, a Audit) error {
+	if next != ChunkAccepted && next != ChunkPlanned && next != ChunkFailed {
+		return fmt.Errorf("chunk %d of run %s cannot be resolved as %q: %w", a.Chunk, r.RunID, next, ErrState)
+	}
 	err := l.write(ctx, func(tx *sql.Tx) error {
 		if err := mustChange(tx.ExecContext(ctx, resolveChunk, next, a.Action+": "+a.Reason, r.ID, a.Chunk)); err != nil {
 			return err

@@ -34,7 +34,7 @@ func (r *Reader) FindRun(ctx context.Context, name string) (*Run, error) {
 	n := 1
 	if numbered {
 		var err error
-		if n, err = strconv.Atoi(number); err != nil {
+		if n, err = strconv.Atoi(number); err != nil || n < 1 {
 			return nil, &NotFoundError{"run", name}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -19,7 +20,7 @@ WHERE s.run = ? AND s.content_hash <> '' AND s.unchanged_since = '' AND s.record
   AND r.records_elsewhere = 0
   AND NOT EXISTS (
     SELECT 1 FROM chunk_ranges g JOIN chunks c ON c.run = g.run AND c.chunk = g.chunk
-    WHERE g.run = s.run AND g.file = s.file AND c.state <> 'accepted')
+    WHERE g.run = s.run AND g.file = s.file AND c.state NOT IN ('accepted', 'split'))
 ON CONFLICT (schedule, content_hash, shape) DO NOTHING`
 
 // End is the state that a run comes to rest in.
@@ -28,15 +29,31 @@ type End struct {
 	Reason string
 }
 
+// check refuses to call a run what it is not: ended while it is under way, or
+// succeeded while a record of it is anything but accepted or left out by the
+// user's own rule.
+func (e End) check(c *Receipt) error {
+	clean := c.Balanced && c.Chunks.Failed+c.Chunks.Unknown+c.Chunks.Pending == 0 &&
+		c.Records.Failed+c.Records.Dead+c.Records.Unknown+c.Records.Pending == 0
+	if !e.State.Ended() || e.State == Succeeded && !clean {
+		return fmt.Errorf("%w: the run cannot be %s", ErrState, e.State)
+	}
+	return nil
+}
+
 // SettleRun computes the receipt of a run, asks decide for the state that it
 // means, and stores both, together with the files that are now delivered whole.
+// An End that the receipt contradicts is ErrState.
 func (l *Ledger) SettleRun(ctx context.Context, run *Run, decide func(*Receipt) End) (c *Receipt, err error) {
 	now := fromMS(ms(time.Now()))
 	err = l.write(ctx, func(tx *sql.Tx) error {
-		if c, err = receipt(ctx, tx, run); err != nil {
+		if c, err = receipt(ctx, tx, run.ID); err != nil {
 			return err
 		}
 		end := decide(c)
+		if err := end.check(c); err != nil {
+			return err
+		}
 		c.Status, c.Reason, c.FinishedAt = end.State, end.Reason, &now
 		text, err := json.Marshal(c)
 		if err != nil {
@@ -79,19 +96,27 @@ type Destination struct{ FlowID, BaseURL string }
 const replanRun = `
 UPDATE runs SET state = 'planning', reason = '', finished_at = NULL, planned_at = NULL, flow_id = ?, base_url = ?,
        records_read = 0, records_filtered = 0, records_unchanged = 0, records_elsewhere = 0, bytes_read = 0
-WHERE id = ? AND NOT EXISTS (SELECT 1 FROM chunks WHERE run = id AND state <> 'planned')`
+WHERE id = ? AND NOT EXISTS (SELECT 1 FROM chunks WHERE run = id AND chunks.state <> 'planned')
+  AND NOT EXISTS (SELECT 1 FROM attempts WHERE run = id AND (outcome IS NULL OR outcome NOT IN ('refused', 'throttled', 'not_sent')))`
 
 // ReplanRun takes a run back to Planning, for a source or a configuration that
-// changed. It is ErrState if any chunk has left the state planned.
+// changed. It is ErrState if any chunk has left the state planned, or is planned
+// again after an attempt that may have been accepted: WorqHat may have it, so
+// only the bytes that were planned may go out. Attempts that were refused stay
+// in the ledger, under their chunk's number.
 func (l *Ledger) ReplanRun(ctx context.Context, run *Run, to Destination) error {
 	err := l.write(ctx, func(tx *sql.Tx) error {
 		return mustChange(tx.ExecContext(ctx, replanRun, to.FlowID, to.BaseURL, run.ID))
 	})
+	if errors.Is(err, ErrState) {
+		return fmt.Errorf("run %s cannot be planned anew, WorqHat may have a part of it: %w", run.RunID, err)
+	}
 	if err != nil {
 		return fmt.Errorf("run %s: %w", run.RunID, err)
 	}
 	run.State, run.Reason, run.FinishedAt, run.PlannedAt = Planning, "", nil, nil
 	run.FlowID, run.BaseURL = to.FlowID, to.BaseURL
+	run.RecordsRead, run.RecordsFiltered, run.RecordsUnchanged, run.RecordsElsewhere, run.BytesRead = 0, 0, 0, 0, 0
 	return nil
 }
 

@@ -24,7 +24,7 @@ func (s RunState) Ended() bool { return s != Planning && s != Delivering }
 type ChunkState string
 
 // The states of a chunk. BeginAttempt sets Sending and FinishAttempt what
-// follows; RecoverAttempt sets Unknown for what a crash left in Sending.
+// follows, also for what a crash left in Sending. ResolveChunk moves Unknown on.
 const (
 	ChunkPlanned  ChunkState = "planned"  // to be sent; not before its not_before
 	ChunkSending  ChunkState = "sending"  // an intent is committed, its outcome is not

@@ -25,8 +25,10 @@ func (r *Reader) ByKey(ctx context.Context, key string) ([]Place, error) {
 	return r.places(ctx, placesByKey, key)
 }
 
+// CROSS JOIN: the few snapshots first, then their ranges by index.
 const placesByLine = `
-SELECT g.run, g.chunk FROM chunk_ranges g JOIN snapshots s ON s.run = g.run AND s.file = g.file
+SELECT g.run, g.chunk FROM snapshots s
+CROSS JOIN chunk_ranges g INDEXED BY chunk_ranges_by_file ON g.run = s.run AND g.file = s.file
 WHERE (s.path = ?1 OR substr(s.path, -length(?2)) = ?2) AND g.first_line <= ?3 AND g.last_line >= ?3
 ORDER BY g.run, g.chunk`
 

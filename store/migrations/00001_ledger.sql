@@ -1,12 +1,12 @@
 -- +goose Up
 
 -- Times are milliseconds since 1970 in UTC. `run` in other tables is runs.id;
--- people and programs see runs.run_id.
+-- people and programs see runs.run_id. `file` is snapshots.file of the same run.
 
 CREATE TABLE slots (
     schedule      TEXT    NOT NULL,           -- the schedule's name
     scheduled_for INTEGER NOT NULL,           -- the due time
-    state         TEXT    NOT NULL CHECK (state IN ('ran', 'skipped', 'missed')),
+    state         TEXT    NOT NULL CHECK (state IN ('ran', 'skipped', 'missed')), -- what became of it
     reason        TEXT    NOT NULL,           -- why it did not run; '' when it ran
     decided_at    INTEGER NOT NULL,           -- when this row was written
     PRIMARY KEY (schedule, scheduled_for)
@@ -20,22 +20,22 @@ CREATE TABLE schedule_state (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE runs (
-    id                INTEGER PRIMARY KEY,
+    id                INTEGER PRIMARY KEY,       -- what other tables call `run`
     run_id            TEXT    NOT NULL UNIQUE,   -- UUIDv7
-    schedule          TEXT    NOT NULL,
+    schedule          TEXT    NOT NULL,          -- the schedule's name
     scheduled_for     INTEGER NOT NULL,          -- the slot; a run by hand: its start
     number            INTEGER NOT NULL CHECK (number >= 1),     -- nth run with this schedule and scheduled_for
     generation        INTEGER NOT NULL CHECK (generation >= 0), -- raised by --force, part of each chunk's key
-    origin            TEXT    NOT NULL CHECK (origin IN ('slot', 'manual', 'catch-up', 'backfill', 'arrival', 'redrive')),
-    state             TEXT    NOT NULL CHECK (state IN ('planning', 'delivering', 'succeeded', 'partial', 'held', 'failed', 'stopped', 'skipped')),
+    origin            TEXT    NOT NULL CHECK (origin IN ('slot', 'manual', 'catch-up', 'backfill', 'arrival', 'redrive')), -- what asked for it
+    state             TEXT    NOT NULL CHECK (state IN ('planning', 'delivering', 'succeeded', 'partial', 'held', 'failed', 'stopped', 'skipped')), -- docs/states.md
     reason            TEXT    NOT NULL,          -- why it is in this state; '' when that needs no words
     zone              TEXT    NOT NULL,          -- the schedule's time zone, for showing times
-    flow_id           TEXT    NOT NULL,
-    base_url          TEXT    NOT NULL,
+    flow_id           TEXT    NOT NULL,          -- the flow that its chunks trigger
+    base_url          TEXT    NOT NULL,          -- the API that they are sent to
     shape             TEXT    NOT NULL,          -- hash of what decides a body and its destination
     job               TEXT    NOT NULL,          -- JSON: the options that shape bodies, as planned
     payload           TEXT    NOT NULL,          -- rendered members of the body
-    started_at        INTEGER NOT NULL,
+    started_at        INTEGER NOT NULL,          -- when this row was written
     planned_at        INTEGER,                   -- NULL until all chunks are committed
     finished_at       INTEGER,                   -- NULL while planning or delivering
     records_read      INTEGER NOT NULL,          -- counted by the plan as it read, good and bad
@@ -49,13 +49,13 @@ CREATE INDEX runs_by_schedule ON runs (schedule, scheduled_for, number);
 CREATE INDEX runs_open ON runs (state) WHERE state IN ('planning', 'delivering');
 
 CREATE TABLE snapshots (
-    run             INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    run             INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, -- whose list of files
     file            INTEGER NOT NULL,         -- place in the run's list of files, from 0
-    path            TEXT    NOT NULL,
+    path            TEXT    NOT NULL,         -- as the source's glob gave it
     size            INTEGER NOT NULL,         -- bytes on disk when opened
     mtime_ns        INTEGER NOT NULL,         -- nanoseconds since 1970
-    format          TEXT    NOT NULL,
-    compression     TEXT    NOT NULL,
+    format          TEXT    NOT NULL,         -- 'csv', 'ndjson', …
+    compression     TEXT    NOT NULL,         -- 'none', 'gzip', …
     header          TEXT    NOT NULL,         -- JSON list of field names; '' without one
     content_hash    TEXT    NOT NULL,         -- of the bytes on disk; '' until read whole
     unchanged_since TEXT    NOT NULL,         -- run_id that delivered this content before; '' if it was read now
@@ -65,54 +65,58 @@ CREATE TABLE snapshots (
 CREATE INDEX snapshots_by_content ON snapshots (size, content_hash);
 
 CREATE TABLE chunks (
-    run          INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
-    chunk        INTEGER NOT NULL CHECK (chunk >= 1),
-    state        TEXT    NOT NULL CHECK (state IN ('planned', 'sending', 'accepted', 'failed', 'unknown', 'split')),
+    run          INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, -- whose plan
+    chunk        INTEGER NOT NULL CHECK (chunk >= 1), -- number in the run
+    state        TEXT    NOT NULL CHECK (state IN ('planned', 'sending', 'accepted', 'failed', 'unknown', 'split')), -- docs/states.md
     reason       TEXT    NOT NULL,            -- why it failed, is unknown, or was accepted without an answer
-    records      INTEGER NOT NULL CHECK (records >= 0),
-    body_bytes   INTEGER NOT NULL CHECK (body_bytes > 0),
+    records      INTEGER NOT NULL CHECK (records >= 0),   -- in its body; 0: a run without a source
+    body_bytes   INTEGER NOT NULL CHECK (body_bytes > 0), -- exact length of its body
     source_hash  TEXT    NOT NULL,            -- of the source bytes of its ranges; '' without a source
     key          TEXT    NOT NULL,            -- the chunk's key, as in its body
     not_before   INTEGER NOT NULL,            -- no try before this instant
     spool_start  INTEGER,                     -- where its records lie in the run's spool; NULL: in the files themselves
-    spool_end    INTEGER,
-    PRIMARY KEY (run, chunk)
+    spool_end    INTEGER,                     -- first byte after them
+    PRIMARY KEY (run, chunk),
+    CHECK ((spool_start IS NULL) = (spool_end IS NULL) AND coalesce(spool_end > spool_start, 1))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX chunks_by_key ON chunks (key);
 CREATE INDEX chunks_by_state ON chunks (run, state, chunk);
 
 CREATE TABLE chunk_ranges (
-    run        INTEGER NOT NULL,
-    chunk      INTEGER NOT NULL,
+    run        INTEGER NOT NULL,              -- with chunk: whose range it is
+    chunk      INTEGER NOT NULL,              -- number in the run
     part       INTEGER NOT NULL,              -- order within the chunk, from 0
-    file       INTEGER NOT NULL,
+    file       INTEGER NOT NULL,              -- the file that it lies in
     byte_start INTEGER NOT NULL,              -- of the decompressed file
-    byte_end   INTEGER NOT NULL CHECK (byte_end > byte_start),
+    byte_end   INTEGER NOT NULL CHECK (byte_end > byte_start), -- first byte after it
     first_line INTEGER NOT NULL,              -- physical lines, from 1
-    last_line  INTEGER NOT NULL,
-    records    INTEGER NOT NULL CHECK (records > 0),
+    last_line  INTEGER NOT NULL,              -- its last one, inclusive
+    records    INTEGER NOT NULL CHECK (records > 0), -- whole records in it
     PRIMARY KEY (run, chunk, part),
     FOREIGN KEY (run, chunk) REFERENCES chunks (run, chunk) ON DELETE CASCADE,
     FOREIGN KEY (run, file) REFERENCES snapshots (run, file)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX chunk_ranges_by_file ON chunk_ranges (run, file, byte_start);
 
+-- An attempt names its chunk, but outlives it: when a run of which everything was
+-- refused is planned anew, its chunks are replaced, and what WorqHat received
+-- stays known. A database trigger below wants the chunk at the beginning.
 CREATE TABLE attempts (
-    attempt_id   INTEGER PRIMARY KEY AUTOINCREMENT,
-    run          INTEGER NOT NULL,
-    chunk        INTEGER NOT NULL,
+    attempt_id   INTEGER PRIMARY KEY AUTOINCREMENT, -- grows with time, never used twice
+    run          INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, -- whose chunk
+    chunk        INTEGER NOT NULL,            -- number in the run
     number       INTEGER NOT NULL CHECK (number >= 1), -- nth attempt of the chunk
     body_hash    TEXT    NOT NULL,            -- of the exact body
-    body_bytes   INTEGER NOT NULL,
+    body_bytes   INTEGER NOT NULL,            -- length of the exact body
     started_at   INTEGER NOT NULL,            -- when the intent was committed
-    finished_at  INTEGER,
+    finished_at  INTEGER,                     -- when its outcome was; NULL: open
     outcome      TEXT    CHECK (outcome IN ('accepted', 'accepted_no_id', 'flow_failed', 'throttled', 'refused', 'not_sent', 'unknown')), -- NULL: open
     reason       TEXT    NOT NULL,            -- fixed word that names the rule that decided
     detail       TEXT    NOT NULL,            -- the same for a person
     status_code  INTEGER NOT NULL,            -- 0 without an answer
-    analytics_id TEXT,
+    analytics_id TEXT,                        -- WorqHat's id; NULL without one
     answer       BLOB,                        -- what the server said, its first 64 KiB
-    FOREIGN KEY (run, chunk) REFERENCES chunks (run, chunk) ON DELETE CASCADE
+    CHECK ((outcome IS NULL) = (finished_at IS NULL))
 ) STRICT;
 CREATE INDEX attempts_by_chunk ON attempts (run, chunk, number);
 CREATE INDEX attempts_by_id ON attempts (analytics_id) WHERE analytics_id IS NOT NULL;
@@ -121,13 +125,13 @@ CREATE UNIQUE INDEX attempts_one_live ON attempts (run, chunk)
     WHERE outcome IS NULL OR outcome IN ('accepted', 'accepted_no_id');
 
 CREATE TABLE dead_letters (
-    run        INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    run        INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, -- whose plan gave it up
     number     INTEGER NOT NULL,              -- order in the run, from 1
-    file       INTEGER NOT NULL,
+    file       INTEGER NOT NULL,              -- the file that it lies in
     line       INTEGER NOT NULL,              -- physical line, from 1
     column     INTEGER NOT NULL,              -- in bytes, from 1
-    byte_start INTEGER NOT NULL,
-    byte_end   INTEGER NOT NULL,
+    byte_start INTEGER NOT NULL,              -- of the record, in the decompressed file
+    byte_end   INTEGER NOT NULL,              -- first byte after it
     reason     TEXT    NOT NULL,              -- fixed word
     detail     TEXT    NOT NULL,              -- the same for a person
     PRIMARY KEY (run, number),
@@ -135,20 +139,20 @@ CREATE TABLE dead_letters (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE delivered_files (
-    schedule     TEXT    NOT NULL,
+    schedule     TEXT    NOT NULL,            -- the schedule's name
     content_hash TEXT    NOT NULL,            -- cryptographic: an equal hash means that nothing is sent
-    shape        TEXT    NOT NULL,
+    shape        TEXT    NOT NULL,            -- as in runs
     run_id       TEXT    NOT NULL,            -- the run that delivered it whole
     path         TEXT    NOT NULL,            -- where it lay then
-    delivered_at INTEGER NOT NULL,
+    delivered_at INTEGER NOT NULL,            -- when that run ended
     PRIMARY KEY (schedule, content_hash, shape)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE requests (
-    request_id  INTEGER PRIMARY KEY AUTOINCREMENT,
-    kind        TEXT    NOT NULL CHECK (kind IN ('run', 'resolve')),
+    request_id  INTEGER PRIMARY KEY AUTOINCREMENT, -- order in which they are served
+    kind        TEXT    NOT NULL CHECK (kind IN ('run', 'resolve')), -- the command that asks
     body        TEXT    NOT NULL,             -- JSON: what was asked for
-    created_at  INTEGER NOT NULL,
+    created_at  INTEGER NOT NULL,             -- when it was asked
     finished_at INTEGER,                      -- NULL: not answered yet
     run_id      TEXT    NOT NULL,             -- the run that serves it; '' while there is none
     exit_code   INTEGER,                      -- what the asking command should exit with
@@ -157,10 +161,10 @@ CREATE TABLE requests (
 CREATE INDEX requests_open ON requests (request_id) WHERE finished_at IS NULL;
 
 CREATE TABLE audit (
-    audit_id INTEGER PRIMARY KEY AUTOINCREMENT,
-    at       INTEGER NOT NULL,
+    audit_id INTEGER PRIMARY KEY AUTOINCREMENT, -- order of the decisions
+    at       INTEGER NOT NULL,                -- when it was decided
     action   TEXT    NOT NULL,                -- 'resolve accepted', 'force', …
-    run_id   TEXT    NOT NULL,
+    run_id   TEXT    NOT NULL,                -- as in runs; kept when that run is gone
     chunk    INTEGER,                         -- NULL: the whole run
     actor    TEXT    NOT NULL,                -- the operating system's user
     reason   TEXT    NOT NULL                 -- in the person's own words
@@ -179,5 +183,32 @@ CREATE TRIGGER attempts_keep_outcome BEFORE UPDATE OF outcome ON attempts
 WHEN OLD.outcome IS NOT NULL AND OLD.outcome IS NOT NEW.outcome
 BEGIN
     SELECT RAISE(ABORT, 'the outcome of an attempt is decided once');
+END;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE TRIGGER attempts_of_a_chunk BEFORE INSERT ON attempts
+WHEN NOT EXISTS (SELECT 1 FROM chunks WHERE run = NEW.run AND chunk = NEW.chunk)
+BEGIN
+    SELECT RAISE(ABORT, 'an attempt needs a chunk');
+END;
+-- +goose StatementEnd
+
+-- The next two let rows go with their whole run (its row is gone by then), and
+-- not otherwise.
+
+-- +goose StatementBegin
+CREATE TRIGGER chunks_stay BEFORE DELETE ON chunks
+WHEN OLD.state <> 'planned' AND EXISTS (SELECT 1 FROM runs WHERE id = OLD.run)
+BEGIN
+    SELECT RAISE(ABORT, 'a chunk that was tried goes only with its run');
+END;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE TRIGGER attempts_stay BEFORE DELETE ON attempts
+WHEN EXISTS (SELECT 1 FROM runs WHERE id = OLD.run)
+BEGIN
+    SELECT RAISE(ABORT, 'an attempt goes only with its run');
 END;
 -- +goose StatementEnd

@@ -1,0 +1,62 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"path/filepath"
+)
+
+// dsn names the file and the settings of each connection. Unknown keys are
+// ignored by the driver in silence, so assertDurable asks for what matters.
+func dsn(path string, readOnly bool) string {
+	q := url.Values{"_pragma": {
+		"busy_timeout(10000)", // milliseconds, for who else holds the write lock: Ask, a backup
+		"foreign_keys(1)",
+		"synchronous(FULL)", // NORMAL would lose commits in a power cut, and with them triggers
+		"cache_size(-4000)",
+	}}
+	if readOnly {
+		q.Set("mode", "ro")
+		q.Add("_pragma", "query_only(1)")
+	} else {
+		q.Set("mode", "rw")           // never create: a ledger that is gone is not a new one
+		q.Set("_txlock", "immediate") // a transaction that reads first must not fail to upgrade
+		q.Add("_pragma", "journal_mode(WAL)")
+		q.Add("_pragma", "wal_autocheckpoint(2000)")
+	}
+	u := url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}
+	if !filepath.IsAbs(path) { // with ./, since ":memory:" would be no file
+		u = url.URL{Scheme: "file", Opaque: "./" + url.PathEscape(path), RawQuery: q.Encode()}
+	}
+	return u.String()
+}
+
+func assertDurable(ctx context.Context, db *sql.DB) error {
+	for _, want := range []struct{ pragma, value string }{
+		{"journal_mode", "wal"}, {"synchronous", "2"}, {"foreign_keys", "1"},
+	} {
+		var got string
+		if err := db.QueryRowContext(ctx, "PRAGMA "+want.pragma).Scan(&got); err != nil {
+			return err
+		}
+		if got != want.value {
+			return fmt.Errorf("%s is %q, not %q: this file system or build cannot keep the ledger safe", want.pragma, got, want.value)
+		}
+	}
+	return nil
+}
+
+// assertWhole reads the whole file once. A damaged ledger must be known before
+// anything is sent on its word, and its pages are not all read otherwise.
+func assertWhole(ctx context.Context, db *sql.DB) error {
+	var verdict string
+	if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("the file is damaged, restore a backup: %s", verdict)
+	}
+	return nil
+}

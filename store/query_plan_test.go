@@ -1,0 +1,81 @@
+package store
+
+import (
+	"context"
+	"strings"
+	"testing"
+)
+
+// The queries that run for each chunk, or over a history of years, must find
+// their rows by an index.
+func TestQueriesUseIndexes(t *testing.T) {
+	l := open(t)
+	for _, c := range []struct {
+		name, query string
+		args        int
+		uses        []string
+	}{
+		{"PlannedChunks", plannedChunks, 3, []string{"chunks_by_state (run=? AND state=? AND chunk>?)"}},
+		{"ChunksInState", chunksInState, 4, []string{"chunks_by_state (run=? AND state=? AND chunk>?)"}},
+		{"Chunks", allChunks, 3, []string{"chunks USING PRIMARY KEY (run=? AND chunk>?)"}},
+		{"ranges of a chunk", rangesOfChunk, 2, []string{"chunk_ranges USING PRIMARY KEY (run=? AND chunk=?)"}},
+		{"BeginAttempt claim", claimChunk, 2, []string{"chunks USING PRIMARY KEY (run=? AND chunk=?)"}},
+		{"BeginAttempt number", insertAttempt, 5, []string{"attempts_by_chunk (run=? AND chunk=?)"}},
+		{"FinishAttempt", finishAttempt, 8, []string{"attempts USING INTEGER PRIMARY KEY (rowid=?)"}},
+		{"FinishAttempt chunk", moveChunk, 4, []string{"chunks USING PRIMARY KEY (run=? AND chunk=?)", "attempts USING INTEGER PRIMARY KEY (rowid=?)"}},
+		{"CountUnknown", countUnknown, 2, []string{"attempts_by_chunk (run=? AND chunk=?)"}},
+		{"OpenAttempts", openAttempts, 0, []string{"attempts_open"}},
+		{"Receipt chunks", countChunkStates, 2, []string{"chunks_by_state (run=?)"}},
+		{"Receipt attempts", countAttempts, 1, []string{"attempts_by_chunk (run=?)"}},
+		{"Receipt dead", countDead, 1, []string{"dead_letters USING PRIMARY KEY (run=?)"}},
+		{"delivered files", insertDelivered, 2, []string{"s USING PRIMARY KEY (run=?)", "chunk_ranges_by_file (run=? AND file=?)", "c USING PRIMARY KEY (run=? AND chunk=?)"}},
+		{"ByAnalyticsID", placesByAnalyticsID, 1, []string{"attempts_by_id (analytics_id=?)"}},
+		{"ByKey", placesByKey, 1, []string{"chunks_by_key (key=?)"}},
+		{"ByLine", placesByLine, 3, []string{"chunk_ranges_by_file (run=? AND file=?)"}},
+		{"Unfinished", runUnfinished, 1, []string{"runs_by_schedule (schedule=?)", "chunks_by_state (run=? AND state=?)"}},
+		{"EarlierRanges", earlierRanges, 5, []string{"snapshots_by_content (size=? AND content_hash=?)", "chunk_ranges_by_file (run=? AND file=?)", "c USING PRIMARY KEY (run=? AND chunk=?)"}},
+		{"KnowsSize", knowsSize, 3, []string{"snapshots_by_content (size=?"}},
+		{"DeliveredBy", deliveredBy, 3, []string{"delivered_files USING PRIMARY KEY (schedule=? AND content_hash=? AND shape=?)"}},
+		{"OpenRuns", runsOpen, 0, []string{"runs_open"}},
+		{"BeginRun number", nextNumber, 2, []string{"runs_by_schedule (schedule=? AND scheduled_for=?)"}},
+		{"LatestOfSlot", runsOfSlot, 2, []string{"runs_by_schedule (schedule=? AND scheduled_for=?)"}},
+		{"FindRun by name", runsByMinute, 3, []string{"runs_by_schedule (schedule=? AND scheduled_for>? AND scheduled_for<?)"}},
+		{"FindRun by id", runByID, 1, []string{"(run_id=?)"}},
+		{"OpenRequests", newRequests, 1, []string{"requests"}},
+		{"ReplanRun", replanRun, 3, []string{"attempts_by_chunk (run=?)"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := explain(t, l, c.query, c.args)
+			for _, want := range c.uses {
+				if !strings.Contains(got, want) {
+					t.Errorf("got\n%s want %q", got, want)
+				}
+			}
+			for _, line := range strings.Split(got, "\n") {
+				if strings.HasPrefix(line, "SCAN") && !strings.Contains(line, "USING") && !strings.Contains(line, "CONSTANT") && c.name != "ByLine" {
+					t.Errorf("reads a whole table: %s", line)
+				}
+			}
+		})
+	}
+}
+
+func explain(t *testing.T, l *Ledger, query string, args int) string {
+	t.Helper()
+	values := make([]any, args)
+	for i := range values {
+		values[i] = 1
+	}
+	rows, err := l.rw.QueryContext(context.Background(), "EXPLAIN QUERY PLAN "+query, values...)
+	must(t, err)
+	defer rows.Close()
+	var text strings.Builder
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		must(t, rows.Scan(&id, &parent, &unused, &detail))
+		text.WriteString(detail + "\n")
+	}
+	must(t, rows.Err())
+	return text.String()
+}
