@@ -1,0 +1,32 @@
+# The same commands that .ci/run uses, one at a time. 'make ci' is all of it.
+lint = go tool -modfile=tools/go.mod golangci-lint
+
+build:  ## the program, static, in this folder
+	CGO_ENABLED=0 go build -trimpath -o worqcron ./cmd/worqcron
+
+test:   ## all tests
+	go test ./...
+
+race:   ## all tests with the race detector; needs a C compiler
+	CGO_ENABLED=1 go test -race -count=1 ./...
+
+lint:   ## what must not be in the code
+	$(lint) run
+
+fmt:    ## format all files
+	$(lint) fmt
+
+fuzz:   ## all fuzz targets; SECONDS=600 for all of them together
+	.ci/fuzz $(or $(SECONDS),45)
+
+bench:  ## speed, memory and triggers a second; ARGS='-size 1GB -runs 5'
+	go run ./bench $(ARGS)
+
+ci:     ## everything that must pass
+	.ci/run
+
+help:   ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
+
+.DEFAULT_GOAL := help
+.PHONY: build test race lint fmt fuzz bench ci help
