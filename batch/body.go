@@ -37,6 +37,7 @@ type records struct {
 	changed  error            // a *SourceChangedError found at once: only kept bodies serve
 	kept     keptBodies
 	runID    string
+	maxBytes int64 // of a body
 	held     bool // the snapshot is the plan's own to close
 }
 
@@ -68,7 +69,7 @@ func openRecords(ctx context.Context, o opening) (*records, error) {
 	if err != nil {
 		return nil, err
 	}
-	rec := &records{kept: o.kept, runID: o.run.RunID, held: o.held != nil, index: map[int]int{}}
+	rec := &records{kept: o.kept, runID: o.run.RunID, maxBytes: s.MaxBytes, held: o.held != nil, index: map[int]int{}}
 	if rec.envelope, err = newEnvelope(s, o.run); err != nil || !s.HasSource {
 		return rec, err
 	}
@@ -205,8 +206,8 @@ func (b *bodyBuilder) build(c *store.Chunk) (body []byte, hash string, err error
 }
 
 func (b *bodyBuilder) fill(c *store.Chunk) error {
-	if int64(cap(b.buf)) < c.BodyBytes {
-		b.buf = make([]byte, 0, c.BodyBytes)
+	if int64(cap(b.buf)) < c.BodyBytes { // grows to the run's largest body in few steps, and stays
+		b.buf = make([]byte, 0, min(2*c.BodyBytes, b.records.maxBytes))
 	}
 	b.buf = append(b.buf[:0], b.records.envelope.head...)
 	b.sum.Reset()

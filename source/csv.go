@@ -2,6 +2,7 @@ package source
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"unicode/utf8"
 
@@ -83,7 +84,7 @@ func (p *csvParser) parse(raw []byte, j job, f *found) {
 		if r.bad == nil && !clean {
 			p.checkBytes(raw[start:start+r.end], &r)
 		}
-		p.take(raw, j, f, r)
+		p.take(raw, j, f, r, clean)
 		if r.skip {
 			f.stop = stopSkip
 			return
@@ -111,7 +112,7 @@ func (p *csvParser) blank(raw []byte, j job, f *found) bool {
 }
 
 // take adds a judged record to what was found.
-func (p *csvParser) take(raw []byte, j job, f *found, r csvRecord) {
+func (p *csvParser) take(raw []byte, j job, f *found, r csvRecord, clean bool) {
 	start := f.consumed
 	f.consumed += r.end
 	line := f.lines
@@ -135,7 +136,7 @@ func (p *csvParser) take(raw []byte, j job, f *found, r csvRecord) {
 		})
 	}
 	if j.encode {
-		f.json = p.encode(f.json, raw[start:f.consumed])
+		f.json = p.encode(f.json, raw[start:f.consumed], clean)
 		f.json = append(f.json, j.sep)
 	}
 }
@@ -389,11 +390,31 @@ func isPlain(b []byte) bool {
 	if bytes.IndexByte(b, '\\') >= 0 || !utf8.Valid(b) {
 		return false
 	}
-	for i, c := range b {
-		if c < 0x20 && c != '\n' && c != '\r' {
+	for len(b) >= 8 {
+		w := binary.LittleEndian.Uint64(b)
+		// A byte below 0x20 sets its top bit here: the words below borrow from it.
+		if (w-0x2020202020202020)&^w&0x8080808080808080 != 0 && !plainBytes(b[:8], b[8:]) {
 			return false
 		}
-		if c == '\r' && i+1 < len(b) && b[i+1] != '\n' {
+		b = b[8:]
+	}
+	return plainBytes(b, nil)
+}
+
+// plainBytes is isPlain for the control bytes of a few bytes; next follows them.
+func plainBytes(b, next []byte) bool {
+	for i, c := range b {
+		if c >= 0x20 || c == '\n' {
+			continue
+		}
+		if c != '\r' {
+			return false
+		}
+		if i+1 < len(b) {
+			if b[i+1] != '\n' {
+				return false
+			}
+		} else if len(next) > 0 && next[0] != '\n' {
 			return false
 		}
 	}
@@ -419,7 +440,7 @@ func (p *csvParser) checkBytes(raw []byte, r *csvRecord) {
 		return
 	}
 	if p.delimiter < 0x20 && r.quoted { // a delimiter inside quotes is escaped, others are not
-		r.size = len(p.encode(nil, raw)) - p.overhead
+		r.size = len(p.encode(nil, raw, false)) - p.overhead
 		return
 	}
 	if !r.quoted {

@@ -2,20 +2,26 @@ package source
 
 import "bytes"
 
-// encode appends a good record as a JSON object.
-func (p *csvParser) encode(dst, raw []byte) []byte {
+// encode appends a good record as a JSON object. clean says that isPlain holds
+// for it, so that all but quotes and line ends can be copied as it is.
+func (p *csvParser) encode(dst, raw []byte, clean bool) []byte {
 	raw = bytes.TrimSuffix(raw, []byte{p.newline})
 	raw = p.trimCR(raw)
 	for n := 0; ; n++ {
 		dst = append(dst, p.keys[n]...)
 		if len(raw) > 0 && raw[0] == '"' {
-			dst, raw = appendQuoted(dst, raw[1:])
+			dst, raw = appendQuoted(dst, raw[1:], clean)
 		} else {
 			end := bytes.IndexByte(raw, p.delimiter)
 			if end < 0 {
 				end = len(raw)
 			}
-			dst, raw = appendEscaped(dst, raw[:end]), raw[end:]
+			if clean && p.newline == '\n' {
+				dst = append(dst, raw[:end]...)
+			} else {
+				dst = appendEscaped(dst, raw[:end])
+			}
+			raw = raw[end:]
 		}
 		if len(raw) == 0 {
 			return append(dst, `"}`...)
@@ -26,10 +32,14 @@ func (p *csvParser) encode(dst, raw []byte) []byte {
 
 // appendQuoted appends the field whose content begins at raw, and returns what
 // is behind its closing quote.
-func appendQuoted(dst, raw []byte) ([]byte, []byte) {
+func appendQuoted(dst, raw []byte, clean bool) ([]byte, []byte) {
 	for {
 		q := bytes.IndexByte(raw, '"')
-		dst = appendEscaped(dst, raw[:q])
+		if clean && bytes.IndexByte(raw[:q], '\n') < 0 && bytes.IndexByte(raw[:q], '\r') < 0 {
+			dst = append(dst, raw[:q]...)
+		} else {
+			dst = appendEscaped(dst, raw[:q])
+		}
 		raw = raw[q+1:]
 		if len(raw) == 0 || raw[0] != '"' {
 			return dst, raw

@@ -80,7 +80,7 @@ func (p *ndjsonParser) line(line []byte, length int, j job, f *found) {
 		f.blank++
 		return
 	}
-	if value[0] != '{' || !jsontext.Value(value).IsValid() || tooDeep(value) {
+	if !j.known && (value[0] != '{' || !jsontext.Value(value).IsValid() || tooDeep(value)) {
 		indent := bytes.Index(line, value[:1])
 		b := judgeJSON(value)
 		b.Column += int64(indent)

@@ -22,6 +22,10 @@ type job struct {
 	// encode appends each record's JSON object and then sep to found.json.
 	encode bool
 	sep    byte
+	// known says that the piece is good records and blank lines alone, as a
+	// Scan found; the caller proves by a hash that it is the same piece. NDJSON
+	// is then not validated again.
+	known bool
 }
 
 // found is what a parser made of a piece. Offsets and lines are relative to the

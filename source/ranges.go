@@ -28,7 +28,8 @@ func (s *Snapshot) NewRangeReader() *RangeReader {
 	return &RangeReader{snapshot: s, parsers: map[int]parser{}}
 }
 
-// AppendRange appends the good records of a range to dst as JSON objects with
+// AppendRange appends the good records of a range that Scan found without a bad
+// record between them to dst as JSON objects with
 // commas between them, and writes the range's bytes to sum. It returns the
 // extended dst and how many records it appended. An error is an *Error.
 func (r *RangeReader) AppendRange(dst []byte, g Range, sum hash.Hash) ([]byte, int, error) {
@@ -86,7 +87,7 @@ func (r *RangeReader) parser(file int) (parser, error) {
 func (r *RangeReader) encode(p parser, dst, piece []byte, last bool) ([]byte, error) {
 	r.found.reset()
 	r.found.json = dst
-	p.parse(piece, job{last: last, encode: true, sep: ','}, &r.found)
+	p.parse(piece, job{last: last, encode: true, sep: ',', known: true}, &r.found)
 	dst, r.found.json = r.found.json, nil
 	if r.found.stop == stopSkip {
 		return dst, errors.New("a record has no end in bounds")
