@@ -161,6 +161,11 @@ func (r *Runner) reopen(ctx context.Context, job *Job, run *store.Run, o Order) 
 	if o.PlanOnly {
 		return nil // what is left of its plan is shown as it stands
 	}
+	return r.reopenSame(ctx, job, run)
+}
+
+// reopenSame goes on with the plan as it is, to where it was meant to go.
+func (r *Runner) reopenSame(ctx context.Context, job *Job, run *store.Run) error {
 	if run.BaseURL != job.BaseURL {
 		return fmt.Errorf("run %s was begun for %s and base_url is now %s: put it back, or start afresh with --new", run.Name(), run.BaseURL, job.BaseURL)
 	}
@@ -186,10 +191,17 @@ func (r *Runner) reopenUnsent(ctx context.Context, job *Job, run *store.Run) err
 		}
 	}
 	if fresh {
-		r.Log.Info("nothing of the run was sent and its source or configuration changed: it is planned again", "run_id", run.RunID)
-		return r.Ledger.ReplanRun(ctx, run, store.Destination{FlowID: job.FlowID, BaseURL: job.BaseURL})
+		err := r.Ledger.ReplanRun(ctx, run, store.Destination{FlowID: job.FlowID, BaseURL: job.BaseURL})
+		if err == nil {
+			r.Log.Info("nothing of the run was sent and its source or configuration changed: it is planned again", "run_id", run.RunID)
+		}
+		if !errors.Is(err, store.ErrState) {
+			return err
+		}
+		// A chunk may have been accepted once and is to be sent again, so the
+		// plan stays: kept bodies still go out.
 	}
-	return r.Ledger.ReopenRun(ctx, run)
+	return r.reopenSame(ctx, job, run)
 }
 
 // execute plans a run unless it has its plan, delivers it and settles it.

@@ -48,9 +48,19 @@ func assertDurable(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
+// maxWholeCheck is how large a ledger may be to be read whole at each start;
+// that takes about a second for 100 MB. Damage in a larger one halts it when it
+// is met.
+const maxWholeCheck = 64 << 20
+
 // assertWhole reads the whole file once. A damaged ledger must be known before
 // anything is sent on its word, and its pages are not all read otherwise.
 func assertWhole(ctx context.Context, db *sql.DB) error {
+	var size int64
+	const bytes = `SELECT page_count * page_size FROM pragma_page_count, pragma_page_size`
+	if err := db.QueryRowContext(ctx, bytes).Scan(&size); err != nil || size > maxWholeCheck {
+		return err
+	}
 	var verdict string
 	if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
 		return err

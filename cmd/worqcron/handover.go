@@ -38,6 +38,7 @@ func (p *program) handOver(ctx context.Context, cfg *config.Config, kind string,
 	if done.Message != "" {
 		return exitError{done.ExitCode, errors.New(done.Message)}
 	}
+	p.printForecast(cfg, c, q)
 	if done.ExitCode != exitDone {
 		return exitError{code: done.ExitCode}
 	}

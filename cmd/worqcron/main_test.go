@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -62,12 +65,17 @@ const canaryKey = "wh_canary_7f3a9c51e2"
 
 type sandboxKey struct{}
 
+var scriptNumber atomic.Int32
+
 func startSandbox(e *testscript.Env, faults string) error {
 	f, err := sandbox.ParseFaults(faults)
 	if err != nil {
 		return err
 	}
-	s, err := sandbox.Start(sandbox.Options{Faults: f, Key: canaryKey})
+	// An address of its own, so that no other script can take the port while
+	// the sandbox is replaced.
+	addr := fmt.Sprintf("127.0.1.%d:0", scriptNumber.Add(1))
+	s, err := sandbox.Start(sandbox.Options{Addr: addr, Faults: f, Key: canaryKey})
 	if err != nil {
 		return err
 	}
@@ -96,8 +104,16 @@ func cmdSandbox(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(h.Close())
 	f, err := sandbox.ParseFaults(strings.Join(args, ""))
 	ts.Check(err)
-	h.Server, err = sandbox.Start(sandbox.Options{Addr: addr, Faults: f, Key: canaryKey})
+	s, err := sandbox.Start(sandbox.Options{Addr: addr, Faults: f, Key: canaryKey})
+	// A child that was just forked holds the old listener until it executes.
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for tries := 0; errors.Is(err, syscall.EADDRINUSE) && tries < 500; tries++ {
+		<-tick.C
+		s, err = sandbox.Start(sandbox.Options{Addr: addr, Faults: f, Key: canaryKey})
+	}
 	ts.Check(err)
+	h.Server = s
 }
 
 // cmdTriggers asserts how many triggers the sandbox received since it was
@@ -133,14 +149,16 @@ func cmdSample(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(f.Close())
 }
 
-// cmdSignal sends a signal to background commands: signal TERM|HUP|KILL NAME.
+// cmdSignal sends a signal to the background command that was started first.
 func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: signal TERM|HUP|INT|KILL, to all background commands")
+	if neg || len(args) != 1 || signals[args[0]] == nil {
+		ts.Fatalf("usage: signal TERM|HUP|INT|KILL")
 	}
-	for _, cmd := range ts.BackgroundCmds() {
-		ts.Check(cmd.Process.Signal(signals[args[0]]))
+	running := ts.BackgroundCmds()
+	if len(running) == 0 {
+		ts.Fatalf("nothing runs in the background")
 	}
+	ts.Check(running[0].Process.Signal(signals[args[0]]))
 }
 
 // cmdWaitFor waits until a file holds a text: waitfor FILE TEXT.

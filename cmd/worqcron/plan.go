@@ -1,6 +1,14 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"worqcron/config"
+	"worqcron/store"
+)
 
 func newPlan(p *program) *cobra.Command {
 	q := runRequest{PlanOnly: true}
@@ -22,4 +30,18 @@ then sends this plan, or plans again if the source or the configuration changed.
 	c.Flags().StringVar(&at, "at", "", "the plan of this slot: `TIME` in the schedule's zone or with an offset")
 	c.Flags().BoolVar(&q.New, "new", false, "plan afresh although an earlier run could go on")
 	return c
+}
+
+// printForecast says what sending a plan will take at the configured rate.
+func (p *program) printForecast(cfg *config.Config, c *store.Receipt, q runRequest) {
+	if !q.PlanOnly || p.json || c == nil || c.Chunks.Pending == 0 {
+		return
+	}
+	text := "as fast as WorqHat answers: there is no rate limit"
+	if rate := cfg.WorqHat.Rate; rate > 0 {
+		first := float64(min(c.Chunks.Pending, int64(cfg.WorqHat.Burst)))
+		takes := time.Duration((float64(c.Chunks.Pending) - first) / rate * float64(time.Second))
+		text = fmt.Sprintf("at least %s at %.4g triggers a second, if nothing else is sent", takes.Round(time.Second), rate)
+	}
+	fmt.Fprintf(p.out, "\nsending   %s, %s\n          worqcron run %s\n", count(c.Chunks.Pending, "trigger"), text, q.Schedule)
 }

@@ -109,6 +109,7 @@ func (p *program) run(ctx context.Context, q runRequest, at string) error {
 	if err := errors.Join(err, p.printRun(ctx, &ledger.Reader, c, q), ledger.Close()); err != nil {
 		return err
 	}
+	p.printForecast(cfg, c, q)
 	return codeError(q, c)
 }
 
@@ -133,6 +134,9 @@ func (p *program) runHere(ctx context.Context, cfg *config.Config, s config.Sche
 	run, err := runner.Start(ctx, &s.Job, q.order(progress))
 	if err != nil {
 		return nil, err
+	}
+	if run.State.Ended() {
+		fmt.Fprintf(p.err, "nothing is left to send of run %s, this is how it ended:\n", run.Name())
 	}
 	show := p.showProgress(run.Name(), progress)
 	c, err := runner.Execute(ctx, &s.Job, run, q.order(progress))
