@@ -38,7 +38,7 @@ type records struct {
 	kept     keptBodies
 	runID    string
 	maxBytes int64 // of a body
-	held     bool // the snapshot is the plan's own to close
+	held     bool  // the snapshot is the plan's own to close
 }
 
 // opening is what openRecords needs.

@@ -78,9 +78,7 @@ func expressionOptions() []expr.Option {
 // evaluate returns the expression's value as a string, bool, int64 or float64.
 func (e *expression) evaluate(m Moment) (any, error) {
 	machine := vm.VM{MemoryBudget: expressionMemory}
-	value, err := machine.Run(e.program, expressionEnv{
-		Schedule: m.Schedule, RunID: m.RunID, ScheduledFor: m.ScheduledFor, Origin: m.Origin,
-	})
+	value, err := machine.Run(e.program, expressionEnv(m))
 	if err != nil {
 		return nil, e.compileFault(err)
 	}

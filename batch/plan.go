@@ -276,8 +276,8 @@ func (p *planning) addDead(ctx context.Context, d store.DeadLetter) error {
 	if p.job.Records.OnBad == "fail" {
 		return &PlanError{&source.Error{Path: path, Line: d.Line, Column: d.Column, Msg: d.Detail}}
 	}
-	if max := p.job.Records.MaxBad; !max.IsPercent && d.Number > max.Count {
-		return &PlanError{fmt.Errorf("more than max_bad = %d bad records; the last one is %s:%d:%d: %s", max.Count, path, d.Line, d.Column, d.Detail)}
+	if limit := p.job.Records.MaxBad; !limit.IsPercent && d.Number > limit.Count {
+		return &PlanError{fmt.Errorf("more than max_bad = %d bad records; the last one is %s:%d:%d: %s", limit.Count, path, d.Line, d.Column, d.Detail)}
 	}
 	p.part.Dead = append(p.part.Dead, d)
 	p.ranges++
@@ -305,7 +305,7 @@ func (p *planning) finish(ctx context.Context, h *history) (*store.End, error) {
 	if t.records == 0 {
 		return p.empty("no record in " + p.job.Source.Path)
 	}
-	if max := p.job.Records.MaxBad; max.IsPercent && float64(t.dead)*100 > max.Percent*float64(t.records) {
+	if limit := p.job.Records.MaxBad; limit.IsPercent && float64(t.dead)*100 > limit.Percent*float64(t.records) {
 		return nil, &PlanError{p.tooManyBad(ctx, t)}
 	}
 	return nil, p.runner.Ledger.FinishPlan(ctx, p.run, store.PlanTotals{

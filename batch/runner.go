@@ -246,15 +246,20 @@ func (r *Runner) planAndDeliver(ctx context.Context, job *Job, run *store.Run, o
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rec.close()) }()
-	return r.deliverAll(ctx, job, run, o, rec, resumed)
+	return r.deliverAll(ctx, &delivery{
+		runner: r, run: run, records: rec, options: job.Delivery, order: o, resumed: resumed,
+		log: r.Log.With("schedule", run.Schedule, "run_id", run.RunID),
+	})
 }
 
-func (r *Runner) deliverAll(ctx context.Context, job *Job, run *store.Run, o Order, rec *records, resumed bool) (*store.End, error) {
-	c, err := r.Ledger.Receipt(ctx, run)
+// deliverAll delivers what is planned, or as much as the order's limit, and
+// says what imposed the end.
+func (r *Runner) deliverAll(ctx context.Context, d *delivery) (*store.End, error) {
+	c, err := r.Ledger.Receipt(ctx, d.run)
 	if err != nil {
 		return nil, err
 	}
-	limit := o.Limit
+	limit := d.order.Limit
 	if limit == 0 {
 		limit = -1
 	}
@@ -262,12 +267,8 @@ func (r *Runner) deliverAll(ctx context.Context, job *Job, run *store.Run, o Ord
 	if limit > 0 {
 		todo = min(todo, limit)
 	}
-	o.Progress.deliver(todo)
-	d := &delivery{
-		runner: r, run: run, records: rec, options: job.Delivery, order: o, resumed: resumed,
-		queue: &chunkQueue{ledger: r.Ledger, run: run.ID, left: limit},
-		log:   r.Log.With("schedule", run.Schedule, "run_id", run.RunID),
-	}
+	d.order.Progress.deliver(todo)
+	d.queue = &chunkQueue{ledger: r.Ledger, run: d.run.ID, left: limit}
 	why, err := d.deliver(ctx)
 	switch {
 	case err != nil:

@@ -66,7 +66,7 @@ func (n *node) offsetInside(at int) int {
 // escapeLengths measures the escape at the start of raw: its bytes in the file
 // and in the value. TOML 1.1, section "String".
 func escapeLengths(raw string) (inFile, inValue int) {
-	digits := 0
+	var digits int
 	switch raw[1] {
 	case 'x':
 		digits = 2

@@ -43,8 +43,10 @@ func TestDecide(t *testing.T) {
 		want          []string
 	}{
 		// The example of the rules.
-		{"all, down from 00:10 to 10:05, six hours", CatchUpAll, 6 * time.Hour, "2026-11-24T00:10", "2026-11-24T10:05",
-			slices.Concat(hours(1, 4, MissedWindow), hours(5, 10, ""))},
+		{
+			"all, down from 00:10 to 10:05, six hours", CatchUpAll, 6 * time.Hour, "2026-11-24T00:10", "2026-11-24T10:05",
+			slices.Concat(hours(1, 4, MissedWindow), hours(5, 10, "")),
+		},
 		{"last, the same", CatchUpLast, 6 * time.Hour, "2026-11-24T00:10", "2026-11-24T10:05", append(hours(1, 9, MissedSuperseded), "10")},
 		{"none, the same", CatchUpNone, 6 * time.Hour, "2026-11-24T00:10", "2026-11-24T10:05", hours(1, 10, MissedNone)},
 

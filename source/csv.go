@@ -2,9 +2,7 @@ package source
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -69,7 +67,7 @@ func (p *csvParser) parse(raw []byte, j job, f *found) {
 			f.stop = stopFull
 			return
 		}
-		if p.blank(raw, j, f) {
+		if p.blank(raw, f) {
 			continue
 		}
 		start := f.consumed
@@ -93,7 +91,7 @@ func (p *csvParser) parse(raw []byte, j job, f *found) {
 }
 
 // blank takes an empty line, which is a record only where there is one column.
-func (p *csvParser) blank(raw []byte, j job, f *found) bool {
+func (p *csvParser) blank(raw []byte, f *found) bool {
 	rest := raw[f.consumed:]
 	n := 0
 	switch {
@@ -382,87 +380,4 @@ func (p *csvParser) unclosed(b []byte, openLine, open int, last bool, r csvRecor
 	return p.badLine(b, openLine, last, r, Bad{
 		Line: int64(lines), Column: int64(open-openLine) + 1, Reason: ReasonUnclosedQuote, Detail: p.column(r.fields) + ": missing closing quote",
 	})
-}
-
-// isPlain says that b is valid UTF-8 without a byte that JSON escapes, other
-// than quotes and line ends.
-func isPlain(b []byte) bool {
-	if bytes.IndexByte(b, '\\') >= 0 || !utf8.Valid(b) {
-		return false
-	}
-	for len(b) >= 8 {
-		w := binary.LittleEndian.Uint64(b)
-		// A byte below 0x20 sets its top bit here: the words below borrow from it.
-		if (w-0x2020202020202020)&^w&0x8080808080808080 != 0 && !plainBytes(b[:8], b[8:]) {
-			return false
-		}
-		b = b[8:]
-	}
-	return plainBytes(b, nil)
-}
-
-// plainBytes is isPlain for the control bytes of a few bytes; next follows them.
-func plainBytes(b, next []byte) bool {
-	for i, c := range b {
-		if c >= 0x20 || c == '\n' {
-			continue
-		}
-		if c != '\r' {
-			return false
-		}
-		if i+1 < len(b) {
-			if b[i+1] != '\n' {
-				return false
-			}
-		} else if len(next) > 0 && next[0] != '\n' {
-			return false
-		}
-	}
-	return true
-}
-
-// checkBytes finds what a record must not have, and counts what JSON escapes.
-func (p *csvParser) checkBytes(raw []byte, r *csvRecord) {
-	if i := bytes.IndexByte(raw, 0); i >= 0 {
-		r.bad = p.byteFault(raw, i, ReasonNulByte, "a NUL byte")
-		return
-	}
-	if !utf8.Valid(raw) {
-		i := 0
-		for i < len(raw) {
-			c, n := utf8.DecodeRune(raw[i:])
-			if c == utf8.RuneError && n == 1 {
-				break
-			}
-			i += n
-		}
-		r.bad = p.byteFault(raw, i, ReasonInvalidUTF8, fmt.Sprintf("byte %#x is not UTF-8", raw[i]))
-		return
-	}
-	if p.delimiter < 0x20 && r.quoted { // a delimiter inside quotes is escaped, others are not
-		r.size = len(p.encode(nil, raw, false)) - p.overhead
-		return
-	}
-	if !r.quoted {
-		raw = p.trimCR(bytes.TrimSuffix(raw, []byte{p.newline}))
-	}
-	for _, c := range raw {
-		switch {
-		case c >= 0x20 && c != '\\', c == p.delimiter, c == '\n':
-		case c == '\r':
-			if !r.quoted { // of quoted records they are counted already
-				r.size++
-			}
-		case c == '\\', c == '\t', c == '\b', c == '\f':
-			r.size++
-		default:
-			r.size += len(`\u0000`) - 1
-		}
-	}
-}
-
-func (p *csvParser) byteFault(raw []byte, i int, reason, detail string) *Bad {
-	lines := bytes.Count(raw[:i], []byte{p.newline})
-	lineStart := bytes.LastIndexByte(raw[:i], p.newline) + 1
-	return &Bad{Line: int64(lines), Column: int64(i-lineStart) + 1, Reason: reason, Detail: detail}
 }

@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -63,7 +64,7 @@ func (f *File) Hash(ctx context.Context) (string, error) {
 			return "", err
 		}
 		_, err := d.Read(buf)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return d.sum(), nil
 		}
 		if err != nil {
@@ -106,8 +107,10 @@ func (d *disk) Read(p []byte) (int, error) {
 func (d *disk) sum() string { return "blake3:" + hex.EncodeToString(d.hash.Sum(nil)) }
 
 func (f *File) shrank(at int64) *Error {
-	return &Error{Path: f.Path, Msg: fmt.Sprintf("the file shrank from %d to %d bytes while it was read", f.Size, at),
-		Hint: "run again when nothing writes to it"}
+	return &Error{
+		Path: f.Path, Msg: fmt.Sprintf("the file shrank from %d to %d bytes while it was read", f.Size, at),
+		Hint: "run again when nothing writes to it",
+	}
 }
 
 // openFlags keep the open itself from waiting for a writer where the path is a
@@ -139,7 +142,7 @@ func (f *File) begin(o Options) error {
 	}
 	head := make([]byte, 512)
 	n, err := f.file.ReadAt(head[:min(int64(len(head)), f.Size)], 0)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return &Error{Path: f.Path, Msg: "read", Err: err}
 	}
 	if err := checkFirstBytes(f.Path, head[:n], f.Compression); err != nil {
@@ -174,8 +177,10 @@ func (f *File) classify(o Options) error {
 	case strings.HasSuffix(bare, ".ndjson"), strings.HasSuffix(bare, ".jsonl"):
 		f.Format = FormatNDJSON
 	default:
-		return &Error{Path: f.Path, Msg: "the name does not tell the format (.csv, .ndjson or .jsonl, each also before .gz or .zst)",
-			Hint: `set format = "csv" or format = "ndjson" in [source]`}
+		return &Error{
+			Path: f.Path, Msg: "the name does not tell the format (.csv, .ndjson or .jsonl, each also before .gz or .zst)",
+			Hint: `set format = "csv" or format = "ndjson" in [source]`,
+		}
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func (r *RangeReader) AppendRange(dst []byte, g Range, sum hash.Hash) ([]byte, i
 			r.buf = append(r.buf, make([]byte, len(r.buf))...)
 		}
 		n, err := f.file.ReadAt(r.buf[held:held+int(min(int64(len(r.buf)-held), g.End-at))], at)
-		if err != nil && err != io.EOF || err == io.EOF && at+int64(n) < g.End {
+		if err != nil && (!errors.Is(err, io.EOF) || at+int64(n) < g.End) {
 			return dst, total, &Error{Path: f.Path, Msg: fmt.Sprintf("read at byte %d", at), Err: err}
 		}
 		if _, err := sum.Write(r.buf[held : held+n]); err != nil {

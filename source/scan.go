@@ -123,9 +123,9 @@ func (c *scan) plainHead() error {
 // read fills p from an offset and hashes what was not hashed before.
 func (c *scan) read(p []byte, off int64) (int, error) {
 	n, err := c.file.file.ReadAt(p, off)
-	if new := off + int64(n) - c.disk.off; new > 0 {
-		c.disk.hash.Write(p[int64(n)-new : n])
-		c.disk.off += new
+	if fresh := off + int64(n) - c.disk.off; fresh > 0 {
+		c.disk.hash.Write(p[int64(n)-fresh : n])
+		c.disk.off += fresh
 	}
 	switch {
 	case n == len(p):

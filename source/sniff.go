@@ -44,8 +44,10 @@ func checkFirstBytes(path string, head []byte, compression string) error {
 		}
 	}
 	if order := utf16WithoutMark(head); order != "" {
-		return &Error{Path: path, Msg: "looks like UTF-16 (" + order + " endian) text without a byte order mark, which is not supported",
-			Hint: "convert it to UTF-8: iconv -f UTF-16" + map[string]string{"little": "LE", "big": "BE"}[order] + " -t UTF-8"}
+		return &Error{
+			Path: path, Msg: "looks like UTF-16 (" + order + " endian) text without a byte order mark, which is not supported",
+			Hint: "convert it to UTF-8: iconv -f UTF-16" + map[string]string{"little": "LE", "big": "BE"}[order] + " -t UTF-8",
+		}
 	}
 	return nil
 }

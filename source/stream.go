@@ -159,11 +159,11 @@ func (b *bounded) Read(p []byte) (int, error) {
 	if b.left -= int64(n); b.left < 0 {
 		return n, &Error{Path: b.path, Msg: fmt.Sprintf("grows to over %d times its size: decompression ratio", maxRatio), Hint: "it looks like a decompression bomb"}
 	}
-	switch err {
-	case io.EOF:
-		return n, errShort
-	case io.ErrUnexpectedEOF:
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
 		return n, errCut
+	case errors.Is(err, io.EOF):
+		return n, errShort
 	}
 	return n, err
 }

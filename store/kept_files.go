@@ -53,8 +53,8 @@ func (l *Ledger) sameFiles() error {
 // realPath follows links, so that one ledger has one lock whatever it is called
 // by. SQLite names its log by the real path too.
 func realPath(path string) string {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		return target
 	}
 	// The ledger is not there yet, but its folder may be a link.
 	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {

@@ -160,9 +160,11 @@ func scanRun(row interface{ Scan(...any) error }, more ...any) (*Run, error) {
 	var r Run
 	var scheduled, started int64
 	var planned, finished sql.NullInt64
-	err := row.Scan(append([]any{&r.ID, &r.RunID, &r.Schedule, &scheduled, &r.Number, &r.Generation, &r.Origin, &r.State, &r.Reason,
+	err := row.Scan(append([]any{
+		&r.ID, &r.RunID, &r.Schedule, &scheduled, &r.Number, &r.Generation, &r.Origin, &r.State, &r.Reason,
 		&r.Zone, &r.FlowID, &r.BaseURL, &r.Shape, &r.Job, &r.Payload, &started, &planned, &finished,
-		&r.RecordsRead, &r.RecordsFiltered, &r.RecordsUnchanged, &r.RecordsElsewhere, &r.BytesRead}, more...)...)
+		&r.RecordsRead, &r.RecordsFiltered, &r.RecordsUnchanged, &r.RecordsElsewhere, &r.BytesRead,
+	}, more...)...)
 	if err != nil {
 		return nil, err
 	}

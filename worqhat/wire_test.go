@@ -1,6 +1,7 @@
 package worqhat
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -43,7 +44,7 @@ func TestRequestOnTheWire(t *testing.T) {
 	if got.Method != "POST" || got.RequestURI != "/base/flows/trigger/"+testFlow || got.Proto != "HTTP/1.1" || got.ContentLength != small || len(got.TransferEncoding) != 0 {
 		t.Errorf("request %s %s %s, length %d, %v", got.Method, got.RequestURI, got.Proto, got.ContentLength, got.TransferEncoding)
 	}
-	if string(body) != string(bodyOf(small)) {
+	if !bytes.Equal(body, bodyOf(small)) {
 		t.Error("the body is another")
 	}
 }

@@ -117,11 +117,11 @@ func (p *program) demoFile(path string) error {
 	if err != nil {
 		return err
 	}
-	make, size := sample.CSV, int64(demoCSVBytes)
+	write, size := sample.CSV, int64(demoCSVBytes)
 	if !strings.HasSuffix(path, ".csv") {
-		make, size = sample.NDJSON, demoNDJSONBytes
+		write, size = sample.NDJSON, demoNDJSONBytes
 	}
-	orders, err := make(io.Writer(f), size, 1)
+	orders, err := write(io.Writer(f), size, 1)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}

@@ -140,11 +140,11 @@ func cmdSample(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.MkdirAll(filepath.Dir(path), 0o755))
 	f, err := os.Create(path)
 	ts.Check(err)
-	make := sample.CSV
+	write := sample.CSV
 	if args[0] == "ndjson" {
-		make = sample.NDJSON
+		write = sample.NDJSON
 	}
-	_, err = make(f, size, 1)
+	_, err = write(f, size, 1)
 	ts.Check(err)
 	ts.Check(f.Close())
 }

@@ -37,7 +37,7 @@ window is [--from, --until); with --until all slots in it are listed, else -n.`,
   worqcron next orders -n 10
   worqcron next --cron '30 2 * * *' --tz America/New_York --from 2027-03-13 --until 2027-03-16`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
+		RunE: func(_ *cobra.Command, args []string) error {
 			f.n = max(f.n, 0)
 			return p.next(f, args)
 		},

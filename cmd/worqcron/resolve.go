@@ -162,12 +162,12 @@ func (p *program) resolveHere(ctx context.Context, cfg *config.Config, ledger *s
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := resolveAndResend(ctx, cfg, runner, run, q, nil)
+	c, err := resolveAndResend(ctx, cfg, runner, run, q)
 	return c, run, err
 }
 
 // resolveAndResend decides and, for --resend, sends at once.
-func resolveAndResend(ctx context.Context, cfg *config.Config, runner *batch.Runner, run *store.Run, q resolveRequest, progress *batch.Progress) (*store.Receipt, error) {
+func resolveAndResend(ctx context.Context, cfg *config.Config, runner *batch.Runner, run *store.Run, q resolveRequest) (*store.Receipt, error) {
 	_, err := runner.Resolve(ctx, run, batch.Resolution{Decision: q.Decision, Chunk: q.Chunk, Actor: q.Actor, Reason: q.Reason})
 	if err != nil {
 		return nil, err
@@ -182,7 +182,7 @@ func resolveAndResend(ctx context.Context, cfg *config.Config, runner *batch.Run
 	if err := runner.Resume(ctx, &s.Job, run); err != nil {
 		return nil, err
 	}
-	return runner.Execute(ctx, &s.Job, run, batch.Order{Origin: "manual", Actor: q.Actor, Progress: progress})
+	return runner.Execute(ctx, &s.Job, run, batch.Order{Origin: "manual", Actor: q.Actor})
 }
 
 func (p *program) printResolved(run *store.Run, c *store.Receipt) error {

@@ -61,7 +61,7 @@ func (p *program) logger(least slog.Level) *slog.Logger {
 		least = slog.LevelDebug
 	}
 	if isTerminal(p.err) {
-		return slog.New(tint.NewHandler(p.err, &tint.Options{Level: least, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}))
+		return slog.New(tint.NewTextHandler(p.err, &tint.Options{Level: least, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}))
 	}
 	o := &slog.HandlerOptions{Level: least}
 	if os.Getenv("JOURNAL_STREAM") != "" {

@@ -54,7 +54,7 @@ func readForm(parts *multipart.Reader, req *Request) error {
 	files, urls := 0, 0
 	for {
 		part, err := parts.NextPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -44,7 +44,7 @@ func (s *Server) handleMetrics(w http.ResponseWriter, r *http.Request) {
 	executions = slices.DeleteFunc(executions, func(e execution) bool { return !matches(e) })
 
 	out := bufio.NewWriterSize(w, 64<<10)
-	defer out.Flush() // that the client is gone is no fault of the sandbox
+	defer func() { _ = out.Flush() }() // that the client is gone is no fault of the sandbox
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	totals, err := json.Marshal(metricsTotals(executions))
 	if err != nil {
