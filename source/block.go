@@ -7,7 +7,8 @@ type Block struct {
 	Start, End int64
 	// FirstLine is the physical line, from 1, of the byte at Start.
 	FirstLine int64
-	// Raw is the bytes of [Start, End).
+	// Raw is the bytes of [Start, End); nil where the block is but the end of a
+	// bad record that is longer than a block.
 	Raw []byte
 	// Records are the good records, in file order.
 	Records []Record

@@ -44,25 +44,38 @@ func plainBytes(b, next []byte) bool {
 	return true
 }
 
+// faultInBytes finds what no text may have: nil if raw is fine.
+func (p *csvParser) faultInBytes(raw []byte) *Bad {
+	if i := bytes.IndexByte(raw, 0); i >= 0 {
+		return p.byteFault(raw, i, ReasonNulByte, "a NUL byte")
+	}
+	if i := invalidUTF8(raw); i >= 0 {
+		return p.byteFault(raw, i, ReasonInvalidUTF8, fmt.Sprintf("byte %#x is not UTF-8", raw[i]))
+	}
+	return nil
+}
+
+// invalidUTF8 is the place of the first byte that is not UTF-8, or -1.
+func invalidUTF8(b []byte) int {
+	if utf8.Valid(b) {
+		return -1
+	}
+	i := 0
+	for {
+		c, n := utf8.DecodeRune(b[i:])
+		if c == utf8.RuneError && n <= 1 {
+			return i
+		}
+		i += n
+	}
+}
+
 // checkBytes finds what a record must not have, and counts what JSON escapes.
 func (p *csvParser) checkBytes(raw []byte, r *csvRecord) {
-	if i := bytes.IndexByte(raw, 0); i >= 0 {
-		r.bad = p.byteFault(raw, i, ReasonNulByte, "a NUL byte")
+	if r.bad = p.faultInBytes(raw); r.bad != nil {
 		return
 	}
-	if !utf8.Valid(raw) {
-		i := 0
-		for i < len(raw) {
-			c, n := utf8.DecodeRune(raw[i:])
-			if c == utf8.RuneError && n == 1 {
-				break
-			}
-			i += n
-		}
-		r.bad = p.byteFault(raw, i, ReasonInvalidUTF8, fmt.Sprintf("byte %#x is not UTF-8", raw[i]))
-		return
-	}
-	if p.delimiter < 0x20 && r.quoted { // a delimiter inside quotes is escaped, others are not
+	if needsEscape[p.delimiter] && r.quoted { // a delimiter inside quotes is escaped, others are not
 		r.size = len(p.encode(nil, raw, false)) - p.overhead
 		return
 	}

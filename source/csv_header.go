@@ -3,11 +3,13 @@ package source
 import (
 	"bytes"
 	"fmt"
-	"unicode/utf8"
 )
 
 // bom is the byte order mark of UTF-8.
 var bom = []byte("\xef\xbb\xbf")
+
+// maxBlankHead bounds the blank lines before a header, in bytes.
+const maxBlankHead = 1 << 20
 
 // head is what stands before a file's first record.
 type head struct {
@@ -34,28 +36,32 @@ func (f *File) readHead(raw []byte, last bool) (h head, ok bool, err error) {
 		p.special[c] = true
 	}
 	for h.end < len(raw) {
-		rest := raw[h.end:]
-		if trimmed := p.trimCR(rest[:max(0, bytes.IndexByte(rest, p.newline))]); len(trimmed) == 0 && bytes.IndexByte(rest, p.newline) >= 0 {
-			h.end += bytes.IndexByte(rest, p.newline) + 1
-			h.lines++
+		if h.end > maxBlankHead {
+			return h, false, &Error{Path: f.Path, Line: 1, Msg: fmt.Sprintf("header: none in the first %d bytes", maxBlankHead)}
+		}
+		var before found
+		if p.blank(raw[h.end:], last, &before) {
+			h.end += before.consumed
+			h.lines += int(before.lines)
 			h.blank++
 			continue
 		}
-		r := p.record(rest, last)
+		r := p.record(raw[h.end:], last)
 		if r.tail {
 			return h, false, nil
 		}
-		if r.bad != nil {
-			return h, false, f.headerFault(h, r.bad.Column, r.bad.Detail)
+		text := raw[h.end : h.end+r.end]
+		if r.bad == nil {
+			r.bad = p.faultInBytes(text)
 		}
-		text := rest[:r.end]
-		if !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0 {
-			return h, false, f.headerFault(h, 1, "the header is not UTF-8 text")
+		if r.bad != nil {
+			return h, false, f.headerFault(h, *r.bad)
 		}
 		h.names = p.split(text)
+		err = f.checkNames(h)
 		h.end += r.end
 		h.lines += r.lines
-		return h, true, f.checkNames(h)
+		return h, true, err
 	}
 	return h, last, nil
 }
@@ -92,19 +98,20 @@ func (p *csvParser) split(raw []byte) (values []string) {
 	}
 }
 
-func (f *File) headerFault(h head, column int64, msg string) error {
-	return &Error{Path: f.Path, Line: int64(h.lines) + 1, Column: column, Msg: "header: " + msg}
+func (f *File) headerFault(h head, b Bad) error {
+	return &Error{Path: f.Path, Line: int64(h.lines) + b.Line + 1, Column: b.Column, Msg: "header: " + b.Detail}
 }
 
+// checkNames refuses names that no object can have. h.lines are the lines before
+// the header.
 func (f *File) checkNames(h head) error {
 	seen := map[string]int{}
-	line := head{lines: h.lines - 1}
 	for i, name := range h.names {
 		if name == "" {
-			return f.headerFault(line, 1, fmt.Sprintf("column %d has no name", i+1))
+			return f.headerFault(h, Bad{Column: 1, Detail: fmt.Sprintf("column %d has no name", i+1)})
 		}
 		if first, ok := seen[name]; ok {
-			return f.headerFault(line, 1, fmt.Sprintf("columns %d and %d are both named %q", first+1, i+1, name))
+			return f.headerFault(h, Bad{Column: 1, Detail: fmt.Sprintf("columns %d and %d are both named %q", first+1, i+1, name)})
 		}
 		seen[name] = i
 	}

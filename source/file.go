@@ -140,7 +140,7 @@ func (f *File) begin(o Options) error {
 	if err := f.classify(o); err != nil {
 		return err
 	}
-	head := make([]byte, 512)
+	head := make([]byte, firstBytes)
 	n, err := f.file.ReadAt(head[:min(int64(len(head)), f.Size)], 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return &Error{Path: f.Path, Msg: "read", Err: err}

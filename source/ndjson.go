@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -35,7 +34,7 @@ func (p *ndjsonParser) parse(raw []byte, j job, f *found) {
 		}
 		switch {
 		case len(line) > p.max:
-			p.tooLarge(line, j, f)
+			p.tooLarge(len(line)+btoi(ended), j, f)
 			if !ended && !j.last {
 				f.consumed = len(raw)
 				f.stop = stopSkip
@@ -62,8 +61,8 @@ func btoi(b bool) int {
 	return 0
 }
 
-func (p *ndjsonParser) tooLarge(line []byte, j job, f *found) {
-	p.bad(Bad{Column: 1, Reason: ReasonTooLarge, Detail: fmt.Sprintf("the line is longer than %d bytes", p.max)}, len(line)+1, j, f)
+func (p *ndjsonParser) tooLarge(length int, j job, f *found) {
+	p.bad(Bad{Column: 1, Reason: ReasonTooLarge, Detail: fmt.Sprintf("the line is longer than %d bytes", p.max)}, length, j, f)
 }
 
 func (p *ndjsonParser) bad(b Bad, length int, j job, f *found) {
@@ -120,12 +119,8 @@ func judgeJSON(value []byte) Bad {
 	if i := bytes.IndexByte(value, 0); i >= 0 {
 		return Bad{Column: int64(i) + 1, Reason: ReasonNulByte, Detail: "a NUL byte"}
 	}
-	for i := 0; i < len(value); {
-		r, n := utf8.DecodeRune(value[i:])
-		if r == utf8.RuneError && n == 1 {
-			return Bad{Column: int64(i) + 1, Reason: ReasonInvalidUTF8, Detail: fmt.Sprintf("byte %#x is not UTF-8", value[i])}
-		}
-		i += n
+	if i := invalidUTF8(value); i >= 0 {
+		return Bad{Column: int64(i) + 1, Reason: ReasonInvalidUTF8, Detail: fmt.Sprintf("byte %#x is not UTF-8", value[i])}
 	}
 	d := jsontext.NewDecoder(bytes.NewReader(value))
 	for {

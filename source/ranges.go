@@ -29,9 +29,10 @@ func (s *Snapshot) NewRangeReader() *RangeReader {
 }
 
 // AppendRange appends the good records of a range that Scan found without a bad
-// record between them to dst as JSON objects with
-// commas between them, and writes the range's bytes to sum. It returns the
-// extended dst and how many records it appended. An error is an *Error.
+// record between them to dst as JSON objects with commas between them, and
+// writes the range's bytes to sum. It returns the extended dst and how many
+// records it appended. An error is an *Error. What was written to the file since
+// the Scan is not noticed here: compare the count and the sum.
 func (r *RangeReader) AppendRange(dst []byte, g Range, sum hash.Hash) ([]byte, int, error) {
 	f := r.snapshot.Files[g.File]
 	p, err := r.parser(g.File)
@@ -46,8 +47,12 @@ func (r *RangeReader) AppendRange(dst []byte, g Range, sum hash.Hash) ([]byte, i
 		if held == len(r.buf) {
 			r.buf = append(r.buf, make([]byte, len(r.buf))...)
 		}
-		n, err := f.file.ReadAt(r.buf[held:held+int(min(int64(len(r.buf)-held), g.End-at))], at)
-		if err != nil && (!errors.Is(err, io.EOF) || at+int64(n) < g.End) {
+		want := min(int64(len(r.buf)-held), g.End-at)
+		n, err := f.file.ReadAt(r.buf[held:held+int(want)], at)
+		if errors.Is(err, io.EOF) && int64(n) < want {
+			return dst, total, f.shrank(at + int64(n))
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
 			return dst, total, &Error{Path: f.Path, Msg: fmt.Sprintf("read at byte %d", at), Err: err}
 		}
 		if _, err := sum.Write(r.buf[held : held+n]); err != nil {

@@ -20,6 +20,9 @@ type ScanOptions struct {
 // ContentHash and counts. An error of fn ends it and is returned as it is; what
 // makes the file useless is an *Error.
 func (s *Snapshot) Scan(ctx context.Context, file int, o ScanOptions, fn func(*Block) error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	f := s.Files[file]
 	f.Records, f.Bad, f.BlankLines = 0, 0, 0
 	c := &scan{snapshot: s, file: f, options: o, fn: fn, disk: newDisk(f), line: 1}
@@ -38,7 +41,8 @@ type scan struct {
 	disk     *disk
 	off      int64
 	line     int64
-	pending  *Bad // a bad record whose end is not known yet
+	pending  *Bad  // a bad record whose end is not known yet
+	skipFrom int64 // where the block ended that it began in
 	rest     found
 	parser   parser // the consumer's own
 }
@@ -112,9 +116,6 @@ func (c *scan) plainHead() error {
 		ok, err := c.begin(buf[:n], int64(n) == c.file.Size)
 		if ok || err != nil {
 			return err
-		}
-		if len(buf) > c.file.maxRecord+len(bom) {
-			return &Error{Path: c.file.Path, Line: 1, Msg: fmt.Sprintf("header: longer than %d bytes", c.file.maxRecord)}
 		}
 		buf = make([]byte, 4*len(buf))
 	}
@@ -193,8 +194,9 @@ func (c *scan) newPiece() *piece {
 func (c *scan) consume(g *generation, more int) (stop, error) {
 	for p := range g.order {
 		<-p.done
-		if !p.parsed() {
-			continue // the generation ends
+		if !p.parsed() { // ctx has ended; what comes behind would be out of place
+			c.snapshot.spare.Put(p)
+			return stopEnd, nil
 		}
 		why, err := c.hand(p)
 		if why != stopEnd || err != nil {
@@ -242,7 +244,7 @@ func (c *scan) emit(raw []byte, f *found) error {
 		Start: c.off, End: c.off + int64(len(raw)), FirstLine: c.line, Raw: raw,
 		Records: f.records, Bad: f.bad, BlankLines: f.blank, JSON: f.json,
 	}
-	c.off, c.line = b.End, c.line+int64(f.lines)
+	c.off, c.line, c.skipFrom = b.End, c.line+int64(f.lines), b.End
 	return c.give(&b)
 }
 
@@ -257,7 +259,6 @@ func (c *scan) give(b *Block) error {
 // hands it over.
 func (c *scan) skipLine(ctx context.Context) error {
 	buf := make([]byte, min(int64(c.snapshot.blockSize), c.file.Size-c.off))
-	start := c.off
 	for c.off < c.file.Size {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
@@ -268,17 +269,18 @@ func (c *scan) skipLine(ctx context.Context) error {
 		}
 		if i := bytes.IndexByte(part, c.file.newline); i >= 0 {
 			c.off += int64(i) + 1
-			return c.endPending(start, 1)
+			return c.endPending(1)
 		}
 		c.off += int64(len(part))
 	}
-	return c.endPending(start, 0)
+	return c.endPending(0)
 }
 
-func (c *scan) endPending(start, lines int64) error {
+// endPending hands over the bad record that ends at c.off.
+func (c *scan) endPending(lines int64) error {
 	bad := *c.pending
 	bad.End, c.pending = c.off, nil
-	b := Block{Start: start, End: c.off, FirstLine: c.line, Bad: []Bad{bad}}
+	b := Block{Start: c.skipFrom, End: c.off, FirstLine: c.line, Bad: []Bad{bad}}
 	c.line += lines
 	return c.give(&b)
 }

@@ -17,7 +17,7 @@ type Snapshot struct {
 	Files []*File
 
 	blockSize int       // bytes read ahead in one piece
-	spare     sync.Pool // *block: kept between scans, given up when memory is short
+	spare     sync.Pool // *piece: kept between scans, given up when memory is short
 }
 
 // blockBytes is the usual size of a block. Smaller ones were slower, larger

@@ -23,6 +23,9 @@ var magics = []struct {
 	{"\x00\x00\xfe\xff", "is UTF-32 text, which is not supported", "convert it to UTF-8: iconv -f UTF-32 -t UTF-8"},
 }
 
+// firstBytes is how much of a file tells what it is.
+const firstBytes = 512
+
 // checkFirstBytes refuses a file whose first bytes say that it is something
 // else than its name or the options say.
 func checkFirstBytes(path string, head []byte, compression string) error {

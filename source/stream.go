@@ -30,6 +30,7 @@ func (c *scan) stream(ctx context.Context) error {
 	defer r.Close()
 	buf := make([]byte, c.snapshot.blockSize)
 	held, begun := 0, false
+	var p piece
 	for {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
@@ -52,7 +53,7 @@ func (c *scan) stream(ctx context.Context) error {
 			}
 		}
 		if begun && c.pending == nil {
-			if raw, err = c.streamPiece(raw, last); err != nil {
+			if raw, err = c.streamPiece(&p, raw, last); err != nil {
 				return err
 			}
 		}
@@ -60,7 +61,7 @@ func (c *scan) stream(ctx context.Context) error {
 			return c.finish()
 		}
 		if held = len(raw); held == len(buf) {
-			if len(buf) > 2*(c.file.maxRecord+c.snapshot.blockSize) {
+			if begun && len(buf) > 2*(c.file.maxRecord+c.snapshot.blockSize) {
 				return &Error{Path: c.file.Path, Line: c.line, Msg: "a record could not be judged"}
 			}
 			buf = make([]byte, 2*len(buf))
@@ -71,9 +72,17 @@ func (c *scan) stream(ctx context.Context) error {
 
 // streamHead takes the head off the first bytes, once there are enough.
 func (c *scan) streamHead(raw []byte, last bool) (rest []byte, begun bool, err error) {
+	if len(raw) < firstBytes && !last {
+		return raw, false, nil
+	}
+	if err := checkFirstBytes(c.file.Path, raw[:min(len(raw), firstBytes)], CompressionNone); err != nil {
+		return raw, false, err
+	}
 	if c.file.Format == FormatCSV {
 		var n newlineFinder
-		n.see(raw[:min(len(raw), newlineWindow)])
+		if !n.see(raw[:min(len(raw), newlineWindow)]) && len(raw) < newlineWindow && !last {
+			return raw, false, nil
+		}
 		c.file.newline = n.newline()
 	}
 	ok, err := c.begin(raw, last)
@@ -85,8 +94,9 @@ func (c *scan) streamHead(raw []byte, last bool) (rest []byte, begun bool, err e
 
 // streamPiece parses a piece and hands over what it found; the rest begins a
 // record that goes on.
-func (c *scan) streamPiece(raw []byte, last bool) (rest []byte, err error) {
-	p := &piece{raw: raw, last: last}
+func (c *scan) streamPiece(p *piece, raw []byte, last bool) (rest []byte, err error) {
+	p.raw, p.last = raw, last
+	p.found.reset()
 	c.parser.parse(raw, c.job(last), &p.found)
 	before := c.off
 	_, err = c.hand(p)
@@ -95,15 +105,14 @@ func (c *scan) streamPiece(raw []byte, last bool) (rest []byte, err error) {
 
 // skipIn looks for the end of a bad record that began in an earlier piece.
 func (c *scan) skipIn(raw []byte, last bool) (rest []byte, err error) {
-	start := c.off
 	i := bytes.IndexByte(raw, c.file.newline)
 	switch {
 	case i >= 0:
 		c.off += int64(i) + 1
-		return raw[i+1:], c.endPending(start, 1)
+		return raw[i+1:], c.endPending(1)
 	case last:
 		c.off += int64(len(raw))
-		return nil, c.endPending(start, 0)
+		return nil, c.endPending(0)
 	}
 	c.off += int64(len(raw))
 	return nil, nil
@@ -115,7 +124,7 @@ func (c *scan) damaged(err error) error {
 		return err
 	}
 	msg := c.file.Compression + ": damaged"
-	if errors.Is(err, errCut) {
+	if errors.Is(err, errCut) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		msg = c.file.Compression + ": cut off before its end"
 	}
 	return &Error{Path: c.file.Path, Msg: msg, Err: err, Hint: "copy the file again"}

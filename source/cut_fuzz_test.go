@@ -1,0 +1,133 @@
+package source
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// sequential is the way to scan that all others are held against.
+var sequential = how{block: 1 << 20, workers: 1}
+
+// sameEachWay scans data as name in one way and another, plain and compressed.
+func sameEachWay(t *testing.T, dir, name string, data []byte, o Options, h how) {
+	put := func(file string, data []byte) string {
+		path := filepath.Join(dir, file)
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	o.Path = put(name, data)
+	want := checkedScan(t, o, data, sequential)
+	if got := checkedScan(t, o, data, h); !reflect.DeepEqual(got, want) {
+		t.Fatalf("%+v\n got %+v\nwant %+v\nfile: %.2000q", h, got, want, data)
+	}
+	if want.Err != "" {
+		return // the message names the file
+	}
+	for file, packed := range map[string][]byte{name + ".gz": gzipped(t, data), name + ".zst": zstded(t, data)} {
+		o.Path = put(file, packed)
+		if got := checkedScan(t, o, data, h); !reflect.DeepEqual(got, want) {
+			t.Fatalf("%s %+v\n got %+v\nwant %+v\nfile: %.2000q", file, h, got, want, data)
+		}
+	}
+}
+
+var csvSeeds = []string{
+	"", "a", "a,b\n", "a,b\n1,2\n3,4", "\xef\xbb\xbf\"a\",b\r\n1,\"x\r\ny\"\r\n\r\n2,\"\"\"\"\r\n",
+	"a,b\r1,2\r\r3,\"x\ry\"\r", "a,b\n1,2,3\n4\n5,6\n", "a,b\n1,x\"y\n2,\"x\"y\n3,4\n",
+	"a,b\n1,\"open\n2,3\n4,5\n", "a\n\n\"\"\nx\n\n", "a,b\n\x00,1\n\xff,2\n\\,\"\t\"\n\x01,\"\r\"\n1,2\r",
+	"a,b\n" + strings.Repeat("1234567890", 8) + ",x\n1,2\n", "a,b\n\"" + strings.Repeat("12345\n7890", 8) + "\",x\n1,2\n",
+	"a,b\n1,\"" + strings.Repeat("\n", 1200) + "\"\n", "\n\r\n\na,b\n1,2\n", "a,a\n1,2\n", "a,\n1,2\n",
+	"a,b\n" + strings.Repeat("q,\"w,\"\"e\"\n", 40), "a\tb\n\"x\ty\"\tz\\\n", "a,b\r1,2\n3\r4,\"\n\"\r",
+	"a,b\n1,2\r\r\n\"3\"\r,4\n5,6\r", "Zoë,ñ\nü,\"日本\n語\"\n",
+}
+
+func FuzzCSVBlocks(f *testing.F) {
+	for _, s := range csvSeeds {
+		for _, max := range []uint8{0, 2, 64} {
+			f.Add([]byte(s), uint16(16), uint8(2), max, uint8(0))
+		}
+		f.Add([]byte(s), uint16(40), uint8(0), uint8(20), uint8(1))
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, data []byte, block uint16, workers, max, delimiter uint8) {
+		h := how{block: 16 + int(block)%300, workers: 1 + int(workers)%3}
+		sameEachWay(t, dir, "f.csv", data, Options{MaxRecordBytes: int(max), Delimiter: ",\t;\\|"[delimiter%5]}, h)
+	})
+}
+
+func FuzzNDJSON(f *testing.F) {
+	for _, s := range []string{
+		"", "{}", "{}\n", "\xef\xbb\xbf{\"a\":1}\r\n\r\n \t\n{\"b\":[1,2]} \n", "null\n[1]\n\"x\"\n1\ntrue\n",
+		"{\"a\":1,\"a\":2}\n{}{}\n{\n}\n", "{\"a\":\"\\ud800\"}\n{\"a\":\"\xff\"}\n{\"a\":\"\x00\"}\n",
+		"{\"a\":" + strings.Repeat("[", 205) + strings.Repeat("]", 205) + "}\n{}\n",
+		"{\"a\":\"" + strings.Repeat("x", 100) + "\"}\n{}\n", "{\"a\":NaN}\n{\"a\":1e400,}\n{\"n\":9007199254740993}\n{\"tru",
+	} {
+		for _, max := range []uint8{0, 2, 64} {
+			f.Add([]byte(s), uint16(0), uint8(2), max)
+		}
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, data []byte, block uint16, workers, max uint8) {
+		h := how{block: 16 + int(block)%300, workers: 1 + int(workers)%3}
+		sameEachWay(t, dir, "f.ndjson", data, Options{MaxRecordBytes: int(max)}, h)
+	})
+}
+
+// FuzzCSV compares with encoding/csv where both define the answer.
+func FuzzCSV(f *testing.F) {
+	for _, s := range csvSeeds {
+		f.Add(s)
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, data string) {
+		if strings.ContainsAny(data, "\r\x00") || !utf8.ValidString(data) {
+			t.Skip("encoding/csv changes or takes what is refused here")
+		}
+		rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(data, "\xef\xbb\xbf"))).ReadAll()
+		if err != nil || len(rows) == 0 || len(rows[0]) < 2 {
+			t.Skip("a bad record, or one column, where an empty line is a value")
+		}
+		seen := map[string]bool{"": true}
+		for _, name := range rows[0] {
+			if seen[name] {
+				t.Skip("a header that is refused")
+			}
+			seen[name] = true
+		}
+		path := filepath.Join(dir, "f.csv")
+		if err := os.WriteFile(path, []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := checkedScan(t, Options{Path: path}, []byte(data), sequential)
+		if strings.Contains(got.Err, "UTF-16") || strings.Count(data, "\n") >= maxQuotedLines {
+			t.Skip("bounds that encoding/csv does not have")
+		}
+		for _, c := range []string{"PAR1", "Obj\x01", "%PDF-", "PK\x03\x04", "PK\x05\x06"} {
+			if strings.HasPrefix(data, c) {
+				t.Skip("refused by its first bytes")
+			}
+		}
+		if got.Err != "" || len(got.Bad) > 0 || len(got.Records) != len(rows)-1 || !reflect.DeepEqual(got.Header, rows[0]) {
+			t.Fatalf("got %+v\nwant %q\nfile: %q", got, rows, data)
+		}
+		for i, row := range rows[1:] {
+			var object map[string]string
+			if err := json.Unmarshal([]byte(got.Records[i].JSON), &object); err != nil {
+				t.Fatal(err)
+			}
+			for k, name := range rows[0] {
+				if object[name] != row[k] || len(object) != len(row) {
+					t.Fatalf("record %d: got %q, want %q\nfile: %q", i, got.Records[i].JSON, row, data)
+				}
+			}
+		}
+	})
+}
