@@ -61,7 +61,7 @@ type csvRecord struct {
 }
 
 func (p *csvParser) parse(raw []byte, j job, f *found) {
-	clean := isPlain(raw)
+	clean := isPlain(raw, j.known)
 	for f.consumed < len(raw) {
 		if j.list && f.full() {
 			f.stop = stopFull

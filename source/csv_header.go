@@ -52,7 +52,7 @@ func (f *File) readHead(raw []byte, last bool) (h head, ok bool, err error) {
 		}
 		text := raw[h.end : h.end+r.end]
 		if r.bad == nil {
-			r.bad = p.faultInBytes(text)
+			r.bad = p.faultInHeader(text, r)
 		}
 		if r.bad != nil {
 			return h, false, f.headerFault(h, *r.bad)
@@ -64,6 +64,19 @@ func (f *File) readHead(raw []byte, last bool) (h head, ok bool, err error) {
 		return h, true, err
 	}
 	return h, last, nil
+}
+
+// faultInHeader finds in a header that is a record why it is none. A carriage
+// return alone would make records of a file with mixed line ends part of it.
+func (p *csvParser) faultInHeader(text []byte, r csvRecord) *Bad {
+	if bad := p.faultInBytes(text); bad != nil || r.quoted {
+		return bad
+	}
+	text = p.trimCR(bytes.TrimSuffix(text, []byte{p.newline}))
+	if i := bytes.IndexByte(text, '\r'); i >= 0 {
+		return &Bad{Column: int64(i) + 1, Detail: "a carriage return without a line feed, which ends other lines"}
+	}
+	return nil
 }
 
 // split gives the values of a good record.

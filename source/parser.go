@@ -7,7 +7,7 @@ package source
 // on where pieces were cut: a parser that cannot judge the last record from the
 // bytes it has says so (stopTail) and is called again with more.
 type parser interface {
-	//
+	// parse goes over raw from f.consumed on until it has to stop, as f.stop says.
 	// It adds to f, which the caller has reset.
 	parse(raw []byte, j job, f *found)
 }
@@ -23,8 +23,8 @@ type job struct {
 	encode bool
 	sep    byte
 	// known says that the piece is good records and blank lines alone, as a
-	// Scan found; the caller proves by a hash that it is the same piece. NDJSON
-	// is then not validated again.
+	// Scan found; the caller proves by a hash that it is the same piece. Neither
+	// JSON nor UTF-8 is then validated again.
 	known bool
 }
 
@@ -48,7 +48,7 @@ const (
 	// stopEnd: the piece was consumed whole and ends at a record's end.
 	stopEnd stop = iota
 	// stopTail: the bytes after consumed begin a record that goes on after the
-	// piece. They are never more than Options.MaxRecordBytes.
+	// piece. They are never more than Options.MaxRecordBytes and one CR.
 	stopTail
 	// stopFull: a list reached its bound; parse again from consumed.
 	stopFull

@@ -110,7 +110,7 @@ func TestExact(t *testing.T) {
 				t.Fatalf("%d records arrived, %d are in the files", len(got), len(c.want))
 			}
 			for i := range got {
-				if !equalRecord(t, got[i], c.want[i]) {
+				if !equalRecord(got[i], c.want[i]) {
 					t.Fatalf("record %d arrived as %s, want %s", i, got[i], c.want[i])
 				}
 			}
@@ -119,7 +119,7 @@ func TestExact(t *testing.T) {
 }
 
 // equalRecord compares bytes; objects made of CSV have no order in the test.
-func equalRecord(t *testing.T, got, want json.RawMessage) bool {
+func equalRecord(got, want json.RawMessage) bool {
 	if bytes.Equal(got, want) {
 		return true
 	}

@@ -52,6 +52,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"sandbox":  cmdSandbox,
 			"triggers": cmdTriggers,
+			"arrived":  cmdArrived,
 			"sample":   cmdSample,
 			"signal":   cmdSignal,
 			"waitfor":  cmdWaitFor,
@@ -126,6 +127,25 @@ func cmdTriggers(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	if got := holderOf(ts).Stats().Requests; (got == want) == neg {
 		ts.Fatalf("the sandbox received %d triggers, want %s", got, args[0])
+	}
+}
+
+// cmdArrived waits until the sandbox received at least so many triggers.
+func cmdArrived(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: arrived N")
+	}
+	want, err := strconv.ParseInt(args[0], 10, 64)
+	ts.Check(err)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	end := time.After(30 * time.Second)
+	for holderOf(ts).Stats().Requests < want {
+		select {
+		case <-tick.C:
+		case <-end:
+			ts.Fatalf("the sandbox never received %d triggers", want)
+		}
 	}
 }
 
