@@ -14,7 +14,7 @@ import (
 // skips the test.
 func shared(t *testing.T, pattern string) map[string][]byte {
 	t.Helper()
-	paths, err := filepath.Glob(filepath.Join("../../shared/data", pattern))
+	paths, err := filepath.Glob(filepath.Join("..", "..", "shared", "data", pattern))
 	if err != nil {
 		t.Fatal(err)
 	}

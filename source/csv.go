@@ -61,7 +61,7 @@ type csvRecord struct {
 }
 
 func (p *csvParser) parse(raw []byte, j job, f *found) {
-	clean := isPlain(raw, j.known)
+	checked, plain := 0, false
 	for f.consumed < len(raw) {
 		if j.list && f.full() {
 			f.stop = stopFull
@@ -71,6 +71,10 @@ func (p *csvParser) parse(raw []byte, j job, f *found) {
 			continue
 		}
 		start := f.consumed
+		if start >= checked {
+			checked = start + p.stretch(raw[start:])
+			plain = isPlain(raw[start:checked], j.known)
+		}
 		r := p.record(raw[start:], j.last)
 		if r.tail {
 			f.stop = stopTail
@@ -79,6 +83,7 @@ func (p *csvParser) parse(raw []byte, j job, f *found) {
 		if r.bad == nil && r.fields != len(p.keys) {
 			r.bad = &Bad{Column: 1, Reason: ReasonRagged, Detail: fmt.Sprintf("%d fields instead of %d", r.fields, len(p.keys))}
 		}
+		clean := plain && start+r.end <= checked
 		if r.bad == nil && !clean {
 			p.checkBytes(raw[start:start+r.end], &r)
 		}
@@ -88,6 +93,22 @@ func (p *csvParser) parse(raw []byte, j job, f *found) {
 			return
 		}
 	}
+}
+
+// plainStretch is how much is looked at together to see whether it is plain, so
+// that one backslash does not make a whole piece slow.
+const plainStretch = 32 << 10
+
+// stretch is how many bytes of raw to look at: up to a line's end, so that no
+// character is cut.
+func (p *csvParser) stretch(raw []byte) int {
+	if len(raw) <= plainStretch {
+		return len(raw)
+	}
+	if nl := bytes.LastIndexByte(raw[:plainStretch], p.newline); nl >= 0 {
+		return nl + 1
+	}
+	return plainStretch
 }
 
 // blank takes an empty line, which is a record only where there is one column.

@@ -51,15 +51,15 @@ var csvSeeds = []string{
 
 func FuzzCSVBlocks(f *testing.F) {
 	for _, s := range csvSeeds {
-		for _, max := range []uint8{0, 2, 64} {
-			f.Add([]byte(s), uint16(16), uint8(2), max, uint8(0))
+		for _, limit := range []uint8{0, 2, 64} {
+			f.Add([]byte(s), uint16(16), uint8(2), limit, uint8(0))
 		}
 		f.Add([]byte(s), uint16(40), uint8(0), uint8(20), uint8(1))
 	}
 	dir := f.TempDir()
-	f.Fuzz(func(t *testing.T, data []byte, block uint16, workers, max, delimiter uint8) {
+	f.Fuzz(func(t *testing.T, data []byte, block uint16, workers, limit, delimiter uint8) {
 		h := how{block: 16 + int(block)%300, workers: 1 + int(workers)%3}
-		sameEachWay(t, dir, "f.csv", data, Options{MaxRecordBytes: int(max), Delimiter: ",\t;\\|"[delimiter%5]}, h)
+		sameEachWay(t, dir, "f.csv", data, Options{MaxRecordBytes: int(limit), Delimiter: ",\t;\\|"[delimiter%5]}, h)
 	})
 }
 
@@ -70,14 +70,14 @@ func FuzzNDJSON(f *testing.F) {
 		"{\"a\":" + strings.Repeat("[", 205) + strings.Repeat("]", 205) + "}\n{}\n",
 		"{\"a\":\"" + strings.Repeat("x", 100) + "\"}\n{}\n", "{\"a\":NaN}\n{\"a\":1e400,}\n{\"n\":9007199254740993}\n{\"tru",
 	} {
-		for _, max := range []uint8{0, 2, 64} {
-			f.Add([]byte(s), uint16(0), uint8(2), max)
+		for _, limit := range []uint8{0, 2, 64} {
+			f.Add([]byte(s), uint16(0), uint8(2), limit)
 		}
 	}
 	dir := f.TempDir()
-	f.Fuzz(func(t *testing.T, data []byte, block uint16, workers, max uint8) {
+	f.Fuzz(func(t *testing.T, data []byte, block uint16, workers, limit uint8) {
 		h := how{block: 16 + int(block)%300, workers: 1 + int(workers)%3}
-		sameEachWay(t, dir, "f.ndjson", data, Options{MaxRecordBytes: int(max)}, h)
+		sameEachWay(t, dir, "f.ndjson", data, Options{MaxRecordBytes: int(limit)}, h)
 	})
 }
 

@@ -76,10 +76,10 @@ func TestGlob(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Symlink(outside, filepath.Join(dir, "links/out.csv")); err != nil {
+	if err := os.Symlink(outside, filepath.Join(dir, "links", "out.csv")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink("ok.csv", filepath.Join(dir, "links/within.csv")); err != nil {
+	if err := os.Symlink("ok.csv", filepath.Join(dir, "links", "within.csv")); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -118,7 +118,7 @@ func TestGlob(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", c.glob, got, c.want)
 		}
 	}
-	if _, err := OpenFiles(Options{Path: filepath.Join(dir, "in/*.csv")}, []string{outside}); err == nil {
+	if _, err := OpenFiles(Options{Path: filepath.Join(dir, "in", "*.csv")}, []string{outside}); err == nil {
 		t.Error("OpenFiles opened a file outside the glob's tree")
 	}
 }

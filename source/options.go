@@ -12,8 +12,8 @@ type Options struct {
 	Compression string
 	// Delimiter separates the fields of a CSV record; 0 means ','.
 	Delimiter byte
-	// MaxRecordBytes bounds one record as it lies in the file; a longer one is
-	// bad. 0 means DefaultMaxRecordBytes.
+	// MaxRecordBytes bounds one record as it lies in the file, without its line
+	// feed; a longer one is bad. 0 means DefaultMaxRecordBytes.
 	MaxRecordBytes int
 }
 

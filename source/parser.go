@@ -48,7 +48,7 @@ const (
 	// stopEnd: the piece was consumed whole and ends at a record's end.
 	stopEnd stop = iota
 	// stopTail: the bytes after consumed begin a record that goes on after the
-	// piece. They are never more than Options.MaxRecordBytes and one CR.
+	// piece. They are never more than Options.MaxRecordBytes.
 	stopTail
 	// stopFull: a list reached its bound; parse again from consumed.
 	stopFull

@@ -36,7 +36,7 @@ func TestScanReturnsErrorOfFn(t *testing.T) {
 				}
 				return nil
 			})
-			if err != mine || calls != stopAt {
+			if !errors.Is(err, mine) || calls != stopAt {
 				t.Errorf("%s: stopped at block %d: %v after %d calls", name, stopAt, err, calls)
 			}
 		}
