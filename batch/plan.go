@@ -319,6 +319,6 @@ func (p *planning) tooManyBad(ctx context.Context, t packTotals) error {
 		return errors.Join(errors.New("too many bad records"), err)
 	}
 	d := first[0]
-	return fmt.Errorf("%d of %d records are bad (max_bad is %g%%); the first is %s:%d:%d: %s",
-		t.dead, t.records, p.job.Records.MaxBad.Percent, p.snapshot.Files[d.File].Path, d.Line, d.Column, d.Detail)
+	return fmt.Errorf("%d of %s bad (max_bad is %g%%); the first is %s:%d:%d: %s",
+		t.dead, counted(t.records, "record"), p.job.Records.MaxBad.Percent, p.snapshot.Files[d.File].Path, d.Line, d.Column, d.Detail)
 }

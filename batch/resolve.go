@@ -43,7 +43,7 @@ func (r *Runner) Resolve(ctx context.Context, run *store.Run, res Resolution) (i
 	if err != nil || resolved == 0 {
 		return resolved, err
 	}
-	imposed := &store.End{State: store.Stopped, Reason: fmt.Sprintf("%d chunks are to be sent again", resolved)}
+	imposed := &store.End{State: store.Stopped, Reason: counted(resolved, "chunk") + " to be sent again"}
 	_, err = r.settle(ctx, run, imposed, nil)
 	return resolved, err
 }

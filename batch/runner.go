@@ -70,6 +70,7 @@ type Order struct {
 	Limit        int64     // send so many chunks and stop; 0: all
 	PlanOnly     bool      // plan and stop
 	Progress     *Progress // may be nil
+	Watched      bool      // somebody waits for the receipt: it need not alarm in the log as well
 }
 
 // Reasons of runs in the state stopped that callers act on.
@@ -212,7 +213,7 @@ func (r *Runner) execute(ctx context.Context, job *Job, run *store.Run, o Order)
 	stop, err := r.planAndDeliver(ctx, job, run, o)
 	c, settleErr := r.settle(ctx, run, stop, err)
 	if c != nil {
-		logReceipt(log, c, time.Since(began))
+		logReceipt(log, c, time.Since(began), o.Watched)
 	}
 	var plan *PlanError
 	if errors.As(err, &plan) || errors.Is(err, context.Canceled) {

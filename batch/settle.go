@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"worqcron/store"
@@ -49,9 +50,18 @@ func (r *Runner) endOf(cause error) *store.End {
 	case errors.Is(cause, context.Canceled):
 		return &store.End{State: store.Stopped, Reason: ReasonInterrupted}
 	case errors.As(cause, &plan):
-		return &store.End{State: store.Failed, Reason: cause.Error()}
+		return &store.End{State: store.Failed, Reason: oneLine(cause)}
 	}
-	return &store.End{State: store.Stopped, Reason: cause.Error()}
+	return &store.End{State: store.Stopped, Reason: oneLine(cause)}
+}
+
+// oneLine is an error as a reason: its hints follow on the same line.
+func oneLine(err error) string {
+	lines := strings.Split(err.Error(), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimSpace(lines[i])
+	}
+	return strings.Join(lines, "; ")
 }
 
 // ErrInterruptedByHand is the cause to end a run's context with when a person
@@ -65,15 +75,15 @@ func endState(c *store.Receipt, imposed *store.End) store.End {
 	case !c.Balanced:
 		return store.End{State: store.Failed, Reason: "does not balance"}
 	case c.Chunks.Pending > 0 && imposed == nil:
-		return store.End{State: store.Stopped, Reason: fmt.Sprintf("%d chunks are still planned", c.Chunks.Pending)}
+		return store.End{State: store.Stopped, Reason: counted(c.Chunks.Pending, "chunk") + " still planned"}
 	case imposed != nil && c.Chunks.Pending > 0:
 		return store.End{State: store.Stopped, Reason: imposed.Reason}
 	case imposed != nil && c.Chunks.Planned == 0:
 		return *imposed
 	case c.Chunks.Unknown > 0:
-		return store.End{State: store.Held, Reason: fmt.Sprintf("%d chunks may or may not have been accepted; worqcron resolve %s decides", c.Chunks.Unknown, c.Name)}
+		return store.End{State: store.Held, Reason: fmt.Sprintf("%s may or may not have been accepted; worqcron resolve %s decides", counted(c.Chunks.Unknown, "chunk"), c.Name)}
 	case c.Records.Unknown > 0:
-		return store.End{State: store.Held, Reason: fmt.Sprintf("%d records stay with an earlier run that has not settled them", c.Records.Unknown)}
+		return store.End{State: store.Held, Reason: counted(c.Records.Unknown, "record") + " left to an earlier run that has not settled them"}
 	case c.Chunks.Failed > 0 && c.Chunks.Accepted == 0:
 		return store.End{State: store.Failed, Reason: "nothing was accepted"}
 	case c.Chunks.Failed > 0 || c.Records.Dead > 0:
@@ -83,22 +93,35 @@ func endState(c *store.Receipt, imposed *store.End) store.End {
 }
 
 func partialReason(c *store.Receipt) string {
-	switch {
-	case c.Records.Dead == 0:
-		return fmt.Sprintf("%d chunks failed", c.Chunks.Failed)
-	case c.Chunks.Failed == 0:
-		return fmt.Sprintf("%d records are dead", c.Records.Dead)
+	var parts []string
+	if c.Chunks.Failed > 0 {
+		parts = append(parts, counted(c.Chunks.Failed, "chunk")+" failed")
 	}
-	return fmt.Sprintf("%d chunks failed, %d records are dead", c.Chunks.Failed, c.Records.Dead)
+	if c.Records.Dead > 0 {
+		parts = append(parts, counted(c.Records.Dead, "record")+" dead")
+	}
+	return strings.Join(parts, ", ")
 }
 
-func logReceipt(log *slog.Logger, c *store.Receipt, elapsed time.Duration) {
+// counted is a number with its noun.
+func counted(n int64, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
+// logReceipt logs how a run ended, as loudly as it needs a person.
+func logReceipt(log *slog.Logger, c *store.Receipt, elapsed time.Duration, watched bool) {
 	level := slog.LevelInfo
 	switch c.Status {
 	case store.Held, store.Failed, store.Stopped:
 		level = slog.LevelError
 	case store.Partial:
 		level = slog.LevelWarn
+	}
+	if watched {
+		level = slog.LevelInfo
 	}
 	log.Log(context.Background(), level, "run "+string(c.Status),
 		"reason", c.Reason, "read", c.Records.Read, "accepted", c.Records.Accepted, "failed", c.Records.Failed,

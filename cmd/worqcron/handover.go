@@ -87,7 +87,7 @@ func (p *program) follow(ctx context.Context, reader *store.Reader, id int64) (d
 			}
 			progress.Follow(c)
 			if first {
-				hide = p.showProgress(run.Name(), progress)
+				hide = p.showProgress(progress)
 			}
 		}
 		if done.Finished {

@@ -13,7 +13,7 @@ import (
 
 // showProgress draws a run's progress on a terminal until the returned function
 // is called; elsewhere it does nothing.
-func (p *program) showProgress(name string, from *batch.Progress) (hide func()) {
+func (p *program) showProgress(from *batch.Progress) (hide func()) {
 	if !isTerminal(p.err) {
 		return func() {}
 	}
@@ -22,11 +22,12 @@ func (p *program) showProgress(name string, from *batch.Progress) (hide func()) 
 	w.SetAutoStop(false)
 	w.SetTrackerLength(20)
 	w.SetMessageLength(58)
+	w.SetTrackerPosition(progress.PositionRight)
 	w.SetUpdateFrequency(200 * time.Millisecond)
 	w.SetStyle(progress.StyleBlocks)
 	w.Style().Visibility = progress.StyleVisibility{Percentage: true, Time: true, Tracker: true, Value: true, ETA: true}
 	w.Style().Colors.Message = text.Colors{}
-	d := &drawing{name: name, from: from, began: time.Now(), writer: w}
+	d := &drawing{from: from, began: time.Now(), writer: w}
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go w.Render()
 	go func() {
@@ -56,7 +57,6 @@ func (p *program) showProgress(name string, from *batch.Progress) (hide func()) 
 
 // drawing is the two bars of one run.
 type drawing struct {
-	name    string
 	from    *batch.Progress
 	began   time.Time
 	sending time.Time
@@ -68,13 +68,13 @@ type drawing struct {
 func (d *drawing) update() {
 	now := d.from.Now()
 	if d.plan == nil && now.BytesTotal > 0 {
-		d.plan = &progress.Tracker{Message: d.name + " plan", Total: now.BytesTotal, Units: progress.UnitsBytes}
+		d.plan = &progress.Tracker{Message: "plan", Total: now.BytesTotal, Units: progress.UnitsBytes}
 		d.writer.AppendTracker(d.plan)
 	}
 	if d.plan != nil && !d.plan.IsDone() {
 		d.plan.UpdateTotal(max(now.BytesTotal, now.BytesRead))
 		d.plan.SetValue(now.BytesRead)
-		d.plan.UpdateMessage(fmt.Sprintf("%s plan · %s records · %s/s", d.name, humanize.Comma(now.RecordsRead), perSecond(now.BytesRead, d.began)))
+		d.plan.UpdateMessage(fmt.Sprintf("plan     %s records · %s/s", humanize.Comma(now.RecordsRead), perSecond(now.BytesRead, d.began)))
 	}
 	if !now.Delivering {
 		return
@@ -84,14 +84,14 @@ func (d *drawing) update() {
 			d.plan.MarkAsDone()
 		}
 		d.sending = time.Now()
-		d.deliver = &progress.Tracker{Message: d.name + " deliver", Total: max(now.ChunksTotal, 1)}
+		d.deliver = &progress.Tracker{Message: "deliver", Total: max(now.ChunksTotal, 1)}
 		d.writer.AppendTracker(d.deliver)
 	}
 	d.deliver.UpdateTotal(max(now.ChunksTotal, 1))
 	d.deliver.SetValue(now.ChunksDone)
 	rate := float64(now.Triggers) / max(time.Since(d.sending).Seconds(), 0.001)
-	d.deliver.UpdateMessage(fmt.Sprintf("%s deliver · %s records · %s/s · %.1f triggers/s",
-		d.name, humanize.Comma(now.RecordsDone), perSecond(now.BytesSent, d.sending), rate))
+	d.deliver.UpdateMessage(fmt.Sprintf("deliver  %s records · %s/s · %.1f triggers/s",
+		humanize.Comma(now.RecordsDone), perSecond(now.BytesSent, d.sending), rate))
 }
 
 func (d *drawing) end() {

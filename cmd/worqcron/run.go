@@ -138,8 +138,10 @@ func (p *program) runHere(ctx context.Context, cfg *config.Config, s config.Sche
 	if run.State.Ended() {
 		fmt.Fprintf(p.err, "nothing is left to send of run %s, this is how it ended:\n", run.Name())
 	}
-	show := p.showProgress(run.Name(), progress)
-	c, err := runner.Execute(ctx, &s.Job, run, q.order(progress))
+	show := p.showProgress(progress)
+	o := q.order(progress)
+	o.Watched = true
+	c, err := runner.Execute(ctx, &s.Job, run, o)
 	show()
 	if cause := context.Cause(ctx); cause != nil && err == nil && c != nil && c.Status == store.Stopped {
 		err = exitError{exitInterrupted, errors.New("interrupted: 'worqcron run " + q.Schedule + "' goes on")}
