@@ -153,17 +153,12 @@ func (c *checker) block(b *Block) error {
 	return nil
 }
 
-// whole checks that each byte belongs to one thing, once the Scan has ended.
-func (c *checker) whole() {
+// span is a part of the file that belongs to one thing.
+type span struct{ start, end int64 }
+
+// spans are the good and bad records; the latter's places are checked.
+func (c *checker) spans() (spans []span) {
 	c.t.Helper()
-	if !c.began {
-		c.at = c.file.DataStart
-	}
-	if c.at != int64(len(c.plain)) {
-		c.fatalf("blocks end at byte %d of %d", c.at, len(c.plain))
-	}
-	type span struct{ start, end int64 }
-	var spans []span
 	for _, r := range c.found.Records {
 		spans = append(spans, span{r.Start, r.End})
 	}
@@ -174,6 +169,19 @@ func (c *checker) whole() {
 			c.fatalf("bad record %+v: lies on lines %d to %d", b, first, last)
 		}
 	}
+	return spans
+}
+
+// whole checks that each byte belongs to one thing, once the Scan has ended.
+func (c *checker) whole() {
+	c.t.Helper()
+	if !c.began {
+		c.at = c.file.DataStart
+	}
+	if c.at != int64(len(c.plain)) {
+		c.fatalf("blocks end at byte %d of %d", c.at, len(c.plain))
+	}
+	spans := c.spans()
 	slices.SortFunc(spans, func(a, b span) int { return int(a.start - b.start) })
 	at, blank := c.file.DataStart, int64(0)
 	for _, s := range append(spans, span{int64(len(c.plain)), int64(len(c.plain))}) {
