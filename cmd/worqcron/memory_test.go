@@ -20,7 +20,7 @@ func TestMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes and sends 250 MB")
 	}
-	const size, limit = 250_000_000, 96_000_000
+	const size, limit int64 = 250_000_000, 96_000_000
 	dir := t.TempDir()
 	f, err := os.Create(filepath.Join(dir, "in.csv"))
 	if err != nil {
@@ -57,8 +57,8 @@ source = { path = "in.csv" }
 		t.Fatalf("%v\n%s", err, out)
 	}
 	peak := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss * 1024
-	t.Logf("%d orders, peak RSS %d MB", orders, peak/1e6)
+	t.Logf("%d orders, peak RSS %d MB", orders, peak/1_000_000)
 	if peak > limit {
-		t.Errorf("peak RSS %d MB, at most %d", peak/1e6, limit/1e6)
+		t.Errorf("peak RSS %d MB, at most %d", peak/1_000_000, limit/1_000_000)
 	}
 }
