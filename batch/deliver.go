@@ -130,7 +130,7 @@ func (d *delivery) chunk(ctx, send context.Context, b *bodyBuilder, c *store.Chu
 	if err != nil {
 		return ignoreEnd(ctx, err)
 	}
-	waits := newBackOff()
+	before.waits = newBackOff()
 	for c.State == store.ChunkPlanned {
 		if err := sleepUntil(ctx, d.stopped, c.NotBefore); err != nil {
 			return nil
@@ -139,10 +139,7 @@ func (d *delivery) chunk(ctx, send context.Context, b *bodyBuilder, c *store.Chu
 		if err != nil || n == nil {
 			return err
 		}
-		c.State = n.state
-		if n.backOff {
-			c.NotBefore = time.Now().Add(waits.NextBackOff())
-		}
+		c.State, c.NotBefore = n.state, n.until
 	}
 	d.order.Progress.done(c.Records)
 	return nil
@@ -182,6 +179,9 @@ func (d *delivery) attempt(ctx, send context.Context, b *bodyBuilder, c *store.C
 	result := d.runner.client().Trigger(send, worqhat.Trigger{FlowID: d.run.FlowID, Body: body, Timeout: d.options.Timeout})
 	d.order.Progress.sent(int64(len(body)))
 	n := follow(result, d.options, *before)
+	if n.backOff {
+		n.until = time.Now().Add(before.waits.NextBackOff())
+	}
 	d.keep(c, n, body)
 	if err := d.outcome(send, id, result, n); err != nil {
 		return nil, err
@@ -218,7 +218,7 @@ const fullWait = 5 * time.Second
 func (d *delivery) outcome(send context.Context, id int64, r worqhat.Result, n next) error {
 	end := store.AttemptEnd{
 		Outcome: string(r.Outcome), Reason: string(r.Reason), Detail: r.Detail, StatusCode: r.StatusCode,
-		AnalyticsID: r.AnalyticsID, Answer: r.Answer, Next: n.state, ChunkReason: n.reason,
+		AnalyticsID: r.AnalyticsID, Answer: r.Answer, Next: n.state, ChunkReason: n.reason, NotBefore: n.until,
 	}
 	for {
 		err := d.runner.Ledger.FinishAttempt(context.WithoutCancel(send), id, end)

@@ -18,6 +18,7 @@ type next struct {
 	state    store.ChunkState
 	reason   string        // on the chunk
 	backOff  bool          // a random, growing wait comes before the chunk's next try
+	until    time.Time     // when that wait ends
 	pauseKey time.Duration // how long all triggers of the key wait
 	stop     string        // why the run stops; "" if it goes on
 }
@@ -26,6 +27,7 @@ type next struct {
 type tries struct {
 	notSent int // that provably did not arrive
 	unknown int // that may have been accepted
+	waits   *backoff.ExponentialBackOff
 }
 
 // pauseUnasked is how long the key waits when the server does not say.

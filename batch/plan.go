@@ -224,7 +224,7 @@ func (p *planning) readFiles(ctx context.Context, h *history) error {
 		return err
 	}
 	if err := p.snapshot.CheckUnchanged(); err != nil {
-		return &PlanError{fmt.Errorf("%w while it was being read: is it still being written?", err)}
+		return &PlanError{fmt.Errorf("%w; is it still being written?", err)}
 	}
 	return nil
 }

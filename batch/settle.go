@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"worqcron/source"
 	"worqcron/store"
 )
 
@@ -60,6 +61,10 @@ func oneLine(err error) string {
 	lines := strings.Split(err.Error(), "\n")
 	for i := range lines {
 		lines[i] = strings.TrimSpace(lines[i])
+	}
+	var at *source.Error
+	if errors.As(err, &at) && at.Hint != "" {
+		lines = append(lines, "hint: "+at.Hint)
 	}
 	return strings.Join(lines, "; ")
 }

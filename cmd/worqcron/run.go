@@ -36,6 +36,11 @@ func (q runRequest) order(progress *batch.Progress) batch.Order {
 	return o
 }
 
+// another says whether the request cannot mean the run that is under way.
+func (q runRequest) another(run *store.Run) bool {
+	return q.New || q.Force || q.PlanOnly || q.At != nil && !q.At.Equal(run.ScheduledFor)
+}
+
 // code is the exit code for a run that was asked for.
 func (q runRequest) code(c *store.Receipt) int {
 	if c.Status == store.Stopped && (q.PlanOnly || c.Reason == batch.ReasonLimit) {

@@ -69,6 +69,9 @@ func (d *daemon) requestRun(ctx context.Context, q store.Request) error {
 		return usageError{fmt.Errorf("the daemon's configuration has no schedule %q: reload it", ask.Schedule)}
 	}
 	if b := d.busyWith(ask.Schedule); b != nil {
+		if ask.another(b.run) {
+			return fmt.Errorf("run %s of the schedule is under way: ask again when it came to rest", b.run.Name())
+		}
 		d.log.Info("request follows the run under way", "request", q.RequestID, "run_id", b.run.RunID)
 		return d.follow(ctx, q, b, ask)
 	}
