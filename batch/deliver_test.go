@@ -25,10 +25,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// answering is one answer of a script.
+type answering func(*http.Request) (*http.Response, error)
+
 // wire answers triggers by a script, one entry each; the last one repeats.
 type wire struct {
 	mu     sync.Mutex
-	script []func(*http.Request) (*http.Response, error)
+	script []answering
 	times  []time.Time
 }
 
@@ -40,7 +43,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer(r)
 }
 
-func answer(status int, header http.Header, body string) func(*http.Request) (*http.Response, error) {
+func answer(status int, header http.Header, body string) answering {
 	return func(r *http.Request) (*http.Response, error) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			return nil, err
@@ -111,7 +114,7 @@ func testJob(t *testing.T, n int) *Job {
 
 // deliverScript runs a job of n chunks against a script, in a bubble with a
 // clock of its own.
-func deliverScript(t *testing.T, n int, script ...func(*http.Request) (*http.Response, error)) (*store.Receipt, *wire) {
+func deliverScript(t *testing.T, n int, script []answering) (*store.Receipt, *wire) {
 	t.Helper()
 	w := &wire{script: script}
 	c, err := testRunner(t, w).Run(context.Background(), testJob(t, n), Order{Origin: "manual"})
@@ -126,7 +129,7 @@ func deliverScript(t *testing.T, n int, script ...func(*http.Request) (*http.Res
 
 func TestThrottledKeyWaitsAsAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, w := deliverScript(t, 5, accepted, answer(429, http.Header{"Retry-After": {"90"}}, ""), accepted)
+		c, w := deliverScript(t, 5, []answering{accepted, answer(429, http.Header{"Retry-After": {"90"}}, ""), accepted})
 		if c.Status != store.Succeeded || c.Chunks.Accepted != 5 {
 			t.Fatalf("got %s: %+v", c.Status, c.Chunks)
 		}
@@ -144,13 +147,13 @@ func TestThrottledKeyWaitsAsAsked(t *testing.T) {
 
 func TestNotSentIsTriedAgainThenStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, w := deliverScript(t, 1, refusedConnection, refusedConnection, accepted)
+		c, w := deliverScript(t, 1, []answering{refusedConnection, refusedConnection, accepted})
 		if c.Status != store.Succeeded || c.Attempts != 3 || len(w.times) != 3 {
 			t.Errorf("got %s after %d attempts and %d tries", c.Status, c.Attempts, len(w.times))
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		c, w := deliverScript(t, 5, refusedConnection)
+		c, w := deliverScript(t, 5, []answering{refusedConnection})
 		if c.Status != store.Stopped || c.Chunks.Pending != 5 || len(w.times) != 3 {
 			t.Errorf("got %s with %d pending after %d tries, want stopped, all pending, 3 tries", c.Status, c.Chunks.Pending, len(w.times))
 		}
@@ -159,7 +162,7 @@ func TestNotSentIsTriedAgainThenStops(t *testing.T) {
 
 func TestWrongKeyCostsOneTrigger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, w := deliverScript(t, 9, answer(401, http.Header{}, `{"success":false,"message":"Invalid API key"}`))
+		c, w := deliverScript(t, 9, []answering{answer(401, http.Header{}, `{"success":false,"message":"Invalid API key"}`)})
 		if c.Status != store.Stopped || len(w.times) != 1 || c.Chunks.Pending != 9 || !strings.Contains(c.Reason, "Invalid API key") {
 			t.Errorf("got %s (%s) with %d pending after %d triggers", c.Status, c.Reason, c.Chunks.Pending, len(w.times))
 		}
@@ -168,7 +171,7 @@ func TestWrongKeyCostsOneTrigger(t *testing.T) {
 
 func TestUnknownsInARowStopTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, w := deliverScript(t, 30, answer(502, http.Header{}, ""))
+		c, w := deliverScript(t, 30, []answering{answer(502, http.Header{}, "")})
 		// The four under way together may go beyond the fifth.
 		if c.Status != store.Stopped || len(w.times) < maxUnknownInRow || len(w.times) > maxUnknownInRow+3 {
 			t.Errorf("got %s after %d triggers", c.Status, len(w.times))
@@ -181,13 +184,13 @@ func TestUnknownsInARowStopTheRun(t *testing.T) {
 
 func TestNoAnswerIsUnknownAfterTheTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := deliverScript(t, 1, func(r *http.Request) (*http.Response, error) {
+		c, _ := deliverScript(t, 1, []answering{func(r *http.Request) (*http.Response, error) {
 			if _, err := io.Copy(io.Discard, r.Body); err != nil {
 				return nil, err
 			}
 			<-r.Context().Done()
 			return nil, r.Context().Err()
-		})
+		}})
 		if c.Status != store.Held || c.Chunks.Unknown != 1 {
 			t.Errorf("got %s: %+v", c.Status, c.Chunks)
 		}
