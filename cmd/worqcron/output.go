@@ -118,7 +118,7 @@ func (p *program) printRun(ctx context.Context, r *store.Reader, c *store.Receip
 			return printJSON(p.out, c)
 		}
 		printReceipt(p.out, run, c)
-		return nil
+		return p.printHeld(ctx, r, run, c)
 	}
 	chunks, err := listChunks(ctx, r, run)
 	if err != nil {
@@ -130,6 +130,34 @@ func (p *program) printRun(ctx context.Context, r *store.Reader, c *store.Receip
 	printReceipt(p.out, run, c)
 	printChunks(p.out, chunks)
 	return p.printDead(ctx, r, run)
+}
+
+// printHeld lists the chunks of a run that wait for a decision.
+func (p *program) printHeld(ctx context.Context, r *store.Reader, run *store.Run, c *store.Receipt) error {
+	if c.Chunks.Unknown == 0 {
+		return nil
+	}
+	files, err := r.Files(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	list, err := r.ChunksInState(ctx, run.ID, store.ChunkUnknown, 0, maxPrinted)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.out, "\nheld: sent, but the answer is unknown\n")
+	for _, chunk := range list {
+		j, _, err := chunkDetails(ctx, r, run, files, chunk)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(p.out, "  chunk %d, %s, key %s, from %s: %s\n", chunk.Chunk, count(chunk.Records, "record"), chunk.Key, placeText(j.Source), chunk.Reason)
+	}
+	if more := c.Chunks.Unknown - int64(len(list)); more > 0 {
+		fmt.Fprintf(p.out, "  … and %d more\n", more)
+	}
+	fmt.Fprintf(p.out, "  worqcron resolve %s --accepted | --resend | --abandon --reason TEXT\n", run.Name())
+	return nil
 }
 
 // printReceipt prints a run's balance for a person.

@@ -80,6 +80,9 @@ func (p *program) showRun(ctx context.Context, r *store.Reader, run *store.Run, 
 	}
 	printReceipt(p.out, run, c)
 	printChunks(p.out, chunks)
+	if err := p.printHeld(ctx, r, run, c); err != nil {
+		return err
+	}
 	if err := p.printDead(ctx, r, run); err != nil {
 		return err
 	}
