@@ -49,7 +49,26 @@ func (r *Runner) recoverAttempt(ctx context.Context, a store.Attempt, policy fun
 	why := fmt.Sprintf("worqcron ended between sending attempt %d and storing its outcome", a.Number)
 	n := followUnknown(policy(run.Schedule), why, unknown)
 	r.Log.Warn("attempt unknown", "schedule", run.Schedule, "run_id", run.RunID, "chunk", a.Chunk, "attempt", a.Number, "next", n.state)
-	return r.Ledger.FinishAttempt(ctx, a.AttemptID, store.AttemptEnd{
+	err = r.Ledger.FinishAttempt(ctx, a.AttemptID, store.AttemptEnd{
 		Outcome: "unknown", Reason: "crash", Detail: why, Next: n.state, ChunkReason: n.reason,
 	})
+	if err == nil && n.state == store.ChunkUnknown {
+		r.keepRecovered(ctx, run, a.Chunk)
+	}
+	return err
+}
+
+// keepRecovered keeps the body of a chunk that a crash left unknown, while its
+// source is still what was planned.
+func (r *Runner) keepRecovered(ctx context.Context, run *store.Run, chunk int64) {
+	c, err := r.Ledger.Chunk(ctx, run.ID, chunk)
+	if err == nil {
+		var body []byte
+		if body, err = Body(ctx, &r.Ledger.Reader, run, c); err == nil {
+			err = r.keptBodies().save(run.RunID, chunk, body)
+		}
+	}
+	if err != nil {
+		r.Log.Warn("body not kept, a later decision needs the source as it is", "run_id", run.RunID, "chunk", chunk, "err", err)
+	}
 }
