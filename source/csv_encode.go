@@ -1,91 +1,151 @@
 package source
 
-import "bytes"
+import (
+	"bytes"
+	"math/bits"
+)
 
-// encode appends a good record as a JSON object. clean says that isPlain holds
-// for it, so that all but quotes and line ends can be copied as it is.
-func (p *csvParser) encode(dst, raw []byte, clean bool) []byte {
-	raw = bytes.TrimSuffix(raw, []byte{p.newline})
-	raw = p.trimCR(raw)
-	for n := 0; ; n++ {
-		dst = append(dst, p.keys[n]...)
-		if len(raw) > 0 && raw[0] == '"' {
-			dst, raw = appendQuoted(dst, raw[1:], clean)
-		} else {
-			end := bytes.IndexByte(raw, p.delimiter)
-			if end < 0 {
-				end = len(raw)
-			}
-			if clean && p.newline == '\n' {
-				dst = append(dst, raw[:end]...)
-			} else {
-				dst = appendEscaped(dst, raw[:end])
-			}
-			raw = raw[end:]
-		}
-		if len(raw) == 0 {
-			return append(dst, `"}`...)
-		}
-		raw = raw[1:] // the delimiter
-	}
+// csvKey is what stands before a value: the end of the value before it and its
+// own name, `","amount":"`. wide is the same text in an array, so that most keys
+// are copied by two wide stores.
+type csvKey struct {
+	text []byte
+	wide [2 * lane]byte
 }
 
-// appendQuoted appends the field whose content begins at raw, and returns what
-// is behind its closing quote.
-func appendQuoted(dst, raw []byte, clean bool) ([]byte, []byte) {
+// csvEnd ends the last value and the object.
+const csvEnd = `"}`
+
+// lane is how many bytes are copied at once. Copying a few too many into free
+// room is much cheaper than copying exactly.
+const lane = 16
+
+func newCSVKey(text []byte) csvKey {
+	k := csvKey{text: text}
+	copy(k.wide[:], text)
+	return k
+}
+
+// encodeRun is measureRun that also writes the records, field by field.
+func (p *csvParser) encodeRun(raw []byte, start int, j job, f *found) int {
+	var q quoteState
+	q.start(start)
+	t := tally{start: start}
+	var special uint64 // not 0: the field under way has bytes that must be escaped
+	dst, mark := f.json, len(f.json)
+	column, from := 0, start
+	valid := ^uint64(0) << (start & 63)
+run:
+	for base := start &^ 63; base < len(raw); base += 64 {
+		s := p.resolve(raw, base, valid, &q)
+		if !s.ok {
+			break
+		}
+		escapes := s.esc | s.pair
+		rest := valid
+		for ends := s.delim | s.nl; ends != 0; ends &= ends - 1 {
+			below := ends&-ends - 1
+			end := base + bits.TrailingZeros64(ends)
+			special |= escapes & rest & below
+			rest = ^(below<<1 | 1)
+			if column == len(p.keys) {
+				break run
+			}
+			to, last := end, s.nl&(below+1) != 0
+			if last && p.nl == '\n' && to > from && raw[to-1] == '\r' {
+				to--
+			}
+			dst = p.keys[column].append(dst, raw, from, to, special)
+			column, from, special = column+1, end+1, 0
+			if !last {
+				continue
+			}
+			dst = append(dst, '"', '}', j.sep)
+			if !t.add(p, raw, base, valid&below, &s) || !p.takeMeasured(raw, &t, end, j, f) {
+				break run
+			}
+			start, column, mark, valid, t = end+1, 0, len(dst), rest, tally{start: end + 1}
+			if j.list && (f.full() || len(dst) >= maxListedJSON) {
+				break run
+			}
+		}
+		if !t.add(p, raw, base, valid, &s) {
+			break
+		}
+		special |= escapes & rest
+		valid = ^uint64(0)
+	}
+	f.json = dst[:mark]
+	return start
+}
+
+// append appends the key and the value raw[from:to], which may be in quotes.
+// special is 0 if there is nothing to escape.
+func (key *csvKey) append(dst, raw []byte, from, to int, special uint64) []byte {
+	if from < to && raw[from] == '"' {
+		from, to = from+1, to-1
+	}
+	n, at, k := to-from, len(dst), len(key.text)
+	if special == 0 && k <= len(key.wide) && n <= 2*lane && cap(dst)-at >= 4*lane && len(raw)-from >= 2*lane {
+		room := dst[at : at+4*lane]
+		*(*[2 * lane]byte)(room) = key.wide
+		*(*[2 * lane]byte)(room[k:]) = *(*[2 * lane]byte)(raw[from:])
+		return dst[:at+k+n]
+	}
+	dst = append(dst, key.text...)
+	if special == 0 {
+		return append(dst, raw[from:to]...)
+	}
+	return appendValue(dst, raw[from:to])
+}
+
+// appendRecord appends the JSON object of a record that exact found good; raw
+// has its line terminator.
+func (p *csvParser) appendRecord(dst, raw []byte) []byte {
+	for i, value := range p.split(raw) {
+		dst = appendEscaped(append(dst, p.keys[i].text...), value)
+	}
+	return append(dst, csvEnd...)
+}
+
+// split gives the values of a record that exact found good; raw has its line
+// terminator.
+func (p *csvParser) split(raw []byte) (values [][]byte) {
+	raw = p.trimEnd(raw)
 	for {
-		q := bytes.IndexByte(raw, '"')
-		if clean && bytes.IndexByte(raw[:q], '\n') < 0 && bytes.IndexByte(raw[:q], '\r') < 0 {
-			dst = append(dst, raw[:q]...)
+		end := len(raw)
+		if len(raw) > 0 && raw[0] == '"' {
+			value := []byte{}
+			raw = raw[1:]
+			for {
+				end = bytes.IndexByte(raw, '"')
+				value = append(value, raw[:end]...)
+				raw = raw[end+1:]
+				if len(raw) == 0 || raw[0] != '"' {
+					break
+				}
+				value = append(value, '"')
+				raw = raw[1:]
+			}
+			values, end = append(values, value), 0
 		} else {
-			dst = appendEscaped(dst, raw[:q])
+			if i := bytes.IndexByte(raw, p.delim); i >= 0 {
+				end = i
+			}
+			values = append(values, raw[:end])
 		}
-		raw = raw[q+1:]
-		if len(raw) == 0 || raw[0] != '"' {
-			return dst, raw
+		if end == len(raw) {
+			return values
 		}
-		dst = append(dst, '\\', '"')
-		raw = raw[1:]
+		raw = raw[end+1:]
 	}
 }
 
-// needsEscape are the bytes that JSON does not take as they are.
-var needsEscape = func() (t [256]bool) {
-	for c := range 0x20 {
-		t[c] = true
+// trimEnd is a record without its line terminator.
+func (p *csvParser) trimEnd(raw []byte) []byte {
+	raw = bytes.TrimSuffix(raw, []byte{p.nl})
+	if p.nl == '\n' {
+		raw = bytes.TrimSuffix(raw, []byte{'\r'})
 	}
-	t['"'], t['\\'] = true, true
-	return t
-}()
-
-const hexDigits = "0123456789abcdef"
-
-// appendEscaped appends text without quotes in it as the inside of a JSON
-// string. It escapes only what RFC 8259 asks for.
-func appendEscaped(dst, text []byte) []byte {
-	from := 0
-	for i, c := range text {
-		if !needsEscape[c] {
-			continue
-		}
-		dst = append(dst, text[from:i]...)
-		from = i + 1
-		switch c {
-		case '"', '\\':
-			dst = append(dst, '\\', c)
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		case '\b':
-			dst = append(dst, '\\', 'b')
-		case '\f':
-			dst = append(dst, '\\', 'f')
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		}
-	}
-	return append(dst, text[from:]...)
+	return raw
 }

@@ -31,84 +31,46 @@ func (f *File) readHead(raw []byte, last bool) (h head, ok bool, err error) {
 	if f.Format == FormatNDJSON {
 		return h, true, nil
 	}
-	p := &csvParser{delimiter: f.delimiter, newline: f.newline, max: f.maxRecord}
-	for _, c := range []byte{'"', '\r', '\n', p.delimiter} {
-		p.special[c] = true
-	}
+	p := newHeaderParser(f)
 	for h.end < len(raw) {
 		if h.end > maxBlankHead {
 			return h, false, &Error{Path: f.Path, Line: 1, Msg: fmt.Sprintf("header: none in the first %d bytes", maxBlankHead)}
 		}
-		var before found
-		if p.blank(raw[h.end:], last, &before) {
-			h.end += before.consumed
-			h.lines += int(before.lines)
+		v := p.exact(raw, h.end, last)
+		switch v.kind {
+		case verdictMore:
+			return h, false, nil
+		case verdictBlank:
+			h.end += v.length
+			h.lines += int(v.lines)
 			h.blank++
 			continue
+		case verdictBad, verdictSkip:
+			return h, false, f.headerFault(h, v.flaw.bad(p, 0, 0))
 		}
-		r := p.record(raw[h.end:], last)
-		if r.tail {
-			return h, false, nil
+		text := raw[h.end : h.end+v.length]
+		if i := p.strayCR(text); i >= 0 {
+			return h, false, f.headerFault(h, Bad{Column: int64(i) + 1, Detail: "a carriage return without a line feed, which ends other lines"})
 		}
-		text := raw[h.end : h.end+r.end]
-		if r.bad == nil {
-			r.bad = p.faultInHeader(text, r)
+		for _, name := range p.split(text) {
+			h.names = append(h.names, string(name))
 		}
-		if r.bad != nil {
-			return h, false, f.headerFault(h, *r.bad)
-		}
-		h.names = p.split(text)
 		err = f.checkNames(h)
-		h.end += r.end
-		h.lines += r.lines
+		h.end += v.length
+		h.lines += int(v.lines)
 		return h, true, err
 	}
 	return h, last, nil
 }
 
-// faultInHeader finds in a header that is a record why it is none. A carriage
-// return alone would make records of a file with mixed line ends part of it.
-func (p *csvParser) faultInHeader(text []byte, r csvRecord) *Bad {
-	if bad := p.faultInBytes(text); bad != nil || r.quoted {
-		return bad
+// strayCR is where an unquoted header has a carriage return that is not part of
+// its line's end, or -1: it would make records of a file with mixed line ends
+// part of the header.
+func (p *csvParser) strayCR(text []byte) int {
+	if bytes.IndexByte(text, '"') >= 0 {
+		return -1
 	}
-	text = p.trimCR(bytes.TrimSuffix(text, []byte{p.newline}))
-	if i := bytes.IndexByte(text, '\r'); i >= 0 {
-		return &Bad{Column: int64(i) + 1, Detail: "a carriage return without a line feed, which ends other lines"}
-	}
-	return nil
-}
-
-// split gives the values of a good record.
-func (p *csvParser) split(raw []byte) (values []string) {
-	raw = p.trimCR(bytes.TrimSuffix(raw, []byte{p.newline}))
-	for {
-		var value []byte
-		if len(raw) > 0 && raw[0] == '"' {
-			raw = raw[1:]
-			for {
-				q := bytes.IndexByte(raw, '"')
-				value = append(value, raw[:q]...)
-				raw = raw[q+1:]
-				if len(raw) == 0 || raw[0] != '"' {
-					break
-				}
-				value = append(value, '"')
-				raw = raw[1:]
-			}
-		} else {
-			end := bytes.IndexByte(raw, p.delimiter)
-			if end < 0 {
-				end = len(raw)
-			}
-			value, raw = raw[:end], raw[end:]
-		}
-		values = append(values, string(value))
-		if len(raw) == 0 {
-			return values
-		}
-		raw = raw[1:]
-	}
+	return bytes.IndexByte(p.trimEnd(text), '\r')
 }
 
 func (f *File) headerFault(h head, b Bad) error {

@@ -15,7 +15,8 @@ const maxDepth = 200
 // ndjsonParser takes each line as a record, byte for byte but for white space
 // around it.
 type ndjsonParser struct {
-	max int
+	max   int
+	quick accepter
 }
 
 func newNDJSONParser(maxRecord int) *ndjsonParser { return &ndjsonParser{max: maxRecord} }
@@ -74,12 +75,12 @@ func (p *ndjsonParser) bad(b Bad, length int, j job, f *found) {
 
 // line judges one line; length is its bytes with its line end.
 func (p *ndjsonParser) line(line []byte, length int, j job, f *found) {
-	value := bytes.Trim(line, " \t\r")
+	value := trimSpace(line)
 	if len(value) == 0 {
 		f.blank++
 		return
 	}
-	if !j.known && (value[0] != '{' || !jsontext.Value(value).IsValid() || tooDeep(value)) {
+	if !j.known && !p.valid(value) {
 		indent := bytes.Index(line, value[:1])
 		b := judgeJSON(value)
 		b.Column += int64(indent)
@@ -96,6 +97,31 @@ func (p *ndjsonParser) line(line []byte, length int, j job, f *found) {
 		f.json = append(f.json, value...)
 		f.json = append(f.json, j.sep)
 	}
+}
+
+// trimSpace is line without JSON's white space around it.
+func trimSpace(line []byte) []byte {
+	for len(line) > 0 && isSpace(line[0]) {
+		line = line[1:]
+	}
+	for len(line) > 0 && isSpace(line[len(line)-1]) {
+		line = line[:len(line)-1]
+	}
+	return line
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' }
+
+// valid reports whether value is a record.
+func (p *ndjsonParser) valid(value []byte) bool {
+	if p.quick.accepts(value) {
+		return true
+	}
+	if value[0] != '{' || !jsontext.Value(value).IsValid() || tooDeep(value) {
+		return false
+	}
+	p.quick.learn(value)
+	return true
 }
 
 // tooDeep says whether a valid value is nested over maxDepth.

@@ -65,6 +65,9 @@ func (c *scan) begin(raw []byte, last bool) (ok bool, err error) {
 	}
 	c.file.Header, c.file.DataStart, c.file.BlankLines = h.names, int64(h.end), h.blank
 	c.off, c.line = int64(h.end), 1+int64(h.lines)
+	if c.file.Format == FormatCSV && len(h.names) == 0 {
+		return true, nil // an empty file has nothing to parse
+	}
 	c.parser, err = newParser(c.file)
 	return true, err
 }

@@ -52,7 +52,7 @@ func (c *scan) stream(ctx context.Context) error {
 				return err
 			}
 		}
-		if begun && c.pending == nil {
+		if begun && c.pending == nil && len(raw) > 0 {
 			if raw, err = c.streamPiece(&p, raw, last); err != nil {
 				return err
 			}

@@ -1,0 +1,134 @@
+package source
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// wordMasks says of 64 neighbouring bytes which ones matter to CSV; bit i is
+// byte i.
+type wordMasks struct {
+	quote, delim, nl uint64
+	esc              uint64 // JSON escapes it: a backslash or below 0x20, nl included
+	high             uint64 // not ASCII
+}
+
+// windowWords is how many words are classified at once: 16 KiB of file, so that
+// masks and bytes stay in the first-level cache.
+const windowWords = 256
+
+// csvBytes is the bytes that classify looks for, each repeated eight times.
+type csvBytes struct{ delim, nl uint64 }
+
+// classify fills masks for raw, which is at most windowWords words long. Bits
+// past raw's end are zero.
+func (c csvBytes) classify(raw []byte, masks *[windowWords]wordMasks) {
+	w := 0
+	for ; len(raw) >= 64; raw = raw[64:] {
+		c.word((*[64]byte)(raw), &masks[w])
+		w++
+	}
+	if len(raw) == 0 {
+		return
+	}
+	var tail [64]byte
+	copy(tail[:], raw)
+	m := &masks[w]
+	c.word(&tail, m)
+	in := uint64(1)<<len(raw) - 1
+	m.quote &= in
+	m.delim &= in
+	m.nl &= in
+	m.esc &= in
+	m.high &= in
+}
+
+// word classifies 64 bytes, eight at a time.
+func (c csvBytes) word(b *[64]byte, m *wordMasks) {
+	var quote, delim, nl, esc, high uint64
+	for i := 0; i < 64; i += 8 {
+		x := binary.LittleEndian.Uint64(b[i : i+8])
+		if q := equal8(x, quotes8); q != 0 {
+			quote |= gather8(q) << i
+		}
+		delim |= gather8(equal8(x, c.delim)) << i
+		// below 0x20: the low seven bits plus 0x60 do not reach 0x80
+		ctl := ^((x&lows + 0x60*ones) | x) & highs
+		if ctl != 0 {
+			nl |= gather8(equal8(x, c.nl)) << i
+		}
+		if e := ctl | equal8(x, backslashes8); e != 0 {
+			esc |= gather8(e) << i
+		}
+		if h := x & highs; h != 0 {
+			high |= gather8(h) << i
+		}
+	}
+	*m = wordMasks{quote, delim, nl, esc, high}
+}
+
+// prefixXor sets each bit to the parity of q's bits up to and with it: given the
+// quotes, what is inside them, the opening quote counted in and the closing one
+// out.
+func prefixXor(q uint64) uint64 {
+	q ^= q << 1
+	q ^= q << 2
+	q ^= q << 4
+	q ^= q << 8
+	q ^= q << 16
+	q ^= q << 32
+	return q
+}
+
+// escapeCost is what JSON adds to a byte: 1 for \n, \t and the like, 5 for
+// \u0001; 0 for NUL, which no record may have.
+var escapeCost = [256]uint8{
+	1: 5, 2: 5, 3: 5, 4: 5, 5: 5, 6: 5, 7: 5, '\b': 1, '\t': 1, '\n': 1, 11: 5, '\f': 1, '\r': 1, 14: 5, 15: 5,
+	16: 5, 17: 5, 18: 5, 19: 5, 20: 5, 21: 5, 22: 5, 23: 5, 24: 5, 25: 5, 26: 5, 27: 5, 28: 5, 29: 5, 30: 5, 31: 5,
+	'"': 1, '\\': 1,
+}
+
+// escapeCosts adds up the costs of the bytes that mask names, from base on. A
+// NUL makes it report false.
+func escapeCosts(raw []byte, base int, mask uint64) (sum int, ok bool) {
+	for ; mask != 0; mask &= mask - 1 {
+		c := escapeCost[raw[base+bits.TrailingZeros64(mask)]]
+		if c == 0 {
+			return 0, false
+		}
+		sum += int(c)
+	}
+	return sum, true
+}
+
+const lows = 0x7f7f7f7f7f7f7f7f
+
+// equal8 sets the high bit of each byte of x that equals the byte repeated in c.
+func equal8(x, c uint64) uint64 {
+	y := x ^ c
+	return ^((y&lows + lows) | y) & highs
+}
+
+// gather8 packs the eight high bits of m, where only those may be set, into the
+// low eight bits.
+func gather8(m uint64) uint64 { return (m >> 7) * 0x0102040810204080 >> 56 }
+
+// utf8Runs checks the runs that start at the bytes that mask names, from base
+// on, leaving out what lies before done, and returns the end of the last run, or
+// -1.
+func utf8Runs(raw []byte, base int, mask uint64, done int) int {
+	if done > base {
+		if done >= base+64 {
+			return done
+		}
+		mask &= ^uint64(0) << (done - base)
+	}
+	for mask != 0 {
+		done = utf8Run(raw, base+bits.TrailingZeros64(mask))
+		if done < 0 || done >= base+64 {
+			return done
+		}
+		mask &= ^uint64(0) << (done - base)
+	}
+	return done
+}

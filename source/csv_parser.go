@@ -1,0 +1,133 @@
+package source
+
+// maxQuotedLines is how many physical lines a record may have; a quoted field
+// that makes it longer counts as unclosed.
+const maxQuotedLines = 1000
+
+// csvParser finds CSV records (RFC 4180). Two fast loops over bit masks, one
+// that measures and one that encodes, take the ordinary ones; whatever they meet
+// that is not ordinary they leave to exact, which alone defines what is right.
+type csvParser struct {
+	names      []string
+	keys       []csvKey // what stands before each value, the first with '{'
+	base       int      // a record's JSON without its values' content, minus its delimiters
+	delim, nl  byte
+	max        int
+	look       csvBytes
+	known      bool // the piece is known to be UTF-8
+	masks      [windowWords]wordMasks
+	from, till int // the part of the piece that masks describe; from is a multiple of 64
+}
+
+// newCSVParser makes a parser for f, whose header must be known.
+func newCSVParser(f *File) (*csvParser, error) {
+	if len(f.Header) == 0 {
+		return nil, &Error{Path: f.Path, Msg: "its header is not known yet"}
+	}
+	p := newHeaderParser(f)
+	p.names = f.Header
+	p.base = len(csvEnd) - (len(p.names) - 1)
+	for i, name := range f.Header {
+		key := `","`
+		if i == 0 {
+			key = `{"`
+		}
+		k := newCSVKey(append(appendEscaped([]byte(key), []byte(name)), `":"`...))
+		p.keys = append(p.keys, k)
+		p.base += len(k.text)
+	}
+	return p, nil
+}
+
+// newHeaderParser makes a parser that takes records of any number of fields.
+func newHeaderParser(f *File) *csvParser {
+	return &csvParser{
+		delim: f.delimiter, nl: f.newline, max: f.maxRecord,
+		look: csvBytes{uint64(f.delimiter) * ones, uint64(f.newline) * ones},
+	}
+}
+
+// parse implements parser.
+func (p *csvParser) parse(raw []byte, j job, f *found) {
+	p.from, p.till, p.known = 0, 0, j.known
+	for at := f.consumed; ; {
+		if j.encode {
+			at = p.encodeRun(raw, at, j, f)
+		} else {
+			at = p.measureRun(raw, at, j, f)
+		}
+		f.consumed = at
+		if at == len(raw) {
+			f.stop = stopEnd
+			return
+		}
+		if j.list && f.full() {
+			f.stop = stopFull
+			return
+		}
+		v := p.exact(raw, at, j.last)
+		if v.kind == verdictMore {
+			f.stop = stopTail
+			return
+		}
+		p.add(raw, at, v, j, f)
+		at += v.length
+		f.consumed = at
+		if v.kind == verdictSkip {
+			f.stop = stopSkip
+			return
+		}
+	}
+}
+
+// add books what exact found at start.
+func (p *csvParser) add(raw []byte, start int, v verdict, j job, f *found) {
+	switch v.kind {
+	case verdictBlank:
+		f.blank++
+	case verdictGood:
+		f.count++
+		if j.list {
+			f.records = append(f.records, Record{
+				Start: uint32(start), End: uint32(start + v.length), Size: uint32(v.size),
+				Line: f.lines, LastLine: f.lines + v.lastLine,
+			})
+		}
+		if j.encode {
+			f.json = append(p.appendRecord(f.json, raw[start:start+v.length]), j.sep)
+		}
+	case verdictBad, verdictSkip:
+		if j.list {
+			b := v.flaw.bad(p, start, f.lines)
+			b.End = int64(start + v.length)
+			f.bad = append(f.bad, b)
+		}
+	}
+	f.lines += v.lines
+}
+
+// word gives the masks of the 64 bytes from base on, which is a multiple of 64.
+func (p *csvParser) word(raw []byte, base int) *wordMasks {
+	if base < p.from || base >= p.till {
+		p.from, p.till = base, min(base+64*windowWords, len(raw))
+		p.look.classify(raw[p.from:p.till], &p.masks)
+	}
+	return &p.masks[(base-p.from)>>6&(windowWords-1)]
+}
+
+// lineEndAfterCR reports whether each CR named by mask, from base on, is the
+// first half of a CRLF; false as well if one is no CR or the piece ends with it.
+func (p *csvParser) lineEndAfterCR(raw []byte, base int, mask uint64) bool {
+	if p.nl != '\n' {
+		return false
+	}
+	for i := range 64 {
+		if mask>>i&1 == 0 {
+			continue
+		}
+		if at := base + i; at+1 >= len(raw) || raw[at] != '\r' || raw[at+1] != '\n' {
+			return false
+		}
+	}
+	return true
+}

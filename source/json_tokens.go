@@ -1,0 +1,127 @@
+package source
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// Strings, numbers and words of JSON (RFC 8259), for accepter.
+
+// stringEnd goes over the string whose content begins at i and returns what is
+// behind its closing quote, or -1.
+func stringEnd(s []byte, i int) int {
+	for {
+		// Find a quote, a backslash, a control or a non-ASCII byte. The lowest
+		// bit of each test is exact, and only the lowest of all is used.
+		for len(s)-i >= 8 {
+			x := binary.LittleEndian.Uint64(s[i:])
+			q, b := x^quotes8, x^backslashes8
+			hit := ((q-ones)&^q | (b-ones)&^b | (x-0x20*ones)&^x | x) & highs
+			if hit != 0 {
+				i += bits.TrailingZeros64(hit) / 8
+				break
+			}
+			i += 8
+		}
+		if i >= len(s) {
+			return -1
+		}
+		switch c := s[i]; {
+		case c == '"':
+			return i + 1
+		case c >= 0x80:
+			i = utf8Run(s, i)
+		case c == '\\':
+			i = escapeEnd(s, i)
+		case c < 0x20:
+			return -1
+		default: // one of the last seven bytes of s
+			i++
+		}
+		if i < 0 {
+			return -1
+		}
+	}
+}
+
+// escapeEnd goes over the escape sequence at i, or returns -1. Surrogates are
+// left to the slow look.
+func escapeEnd(s []byte, i int) int {
+	if i+1 >= len(s) {
+		return -1
+	}
+	switch s[i+1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return i + 2
+	case 'u':
+		if i+6 > len(s) || s[i+2]|0x20 == 'd' && s[i+3] >= '8' {
+			return -1
+		}
+		for _, c := range s[i+2 : i+6] {
+			if l := c | 0x20; (c < '0' || c > '9') && (l < 'a' || l > 'f') {
+				return -1
+			}
+		}
+		return i + 6
+	}
+	return -1
+}
+
+// scalarEnd goes over the number, true, false or null at i, or returns -1.
+func scalarEnd(s []byte, i int) int {
+	var word string
+	switch s[i] {
+	case 't':
+		word = "true"
+	case 'f':
+		word = "false"
+	case 'n':
+		word = "null"
+	default:
+		return numberEnd(s, i)
+	}
+	if len(s)-i < len(word) || string(s[i:i+len(word)]) != word {
+		return -1
+	}
+	return i + len(word)
+}
+
+// numberEnd goes over the number at i, or returns -1.
+func numberEnd(s []byte, i int) int {
+	if s[i] == '-' {
+		i++
+	}
+	switch {
+	case i < len(s) && s[i] == '0':
+		i++
+	default:
+		if i = digitsEnd(s, i); i < 0 {
+			return -1
+		}
+	}
+	if i < len(s) && s[i] == '.' {
+		if i = digitsEnd(s, i+1); i < 0 {
+			return -1
+		}
+	}
+	if i < len(s) && s[i]|0x20 == 'e' {
+		i++
+		if i < len(s) && (s[i] == '+' || s[i] == '-') {
+			i++
+		}
+		return digitsEnd(s, i)
+	}
+	return i
+}
+
+// digitsEnd goes over at least one digit, or returns -1.
+func digitsEnd(s []byte, i int) int {
+	from := i
+	for i < len(s) && s[i]-'0' <= 9 {
+		i++
+	}
+	if i == from {
+		return -1
+	}
+	return i
+}
