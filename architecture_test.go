@@ -28,8 +28,9 @@ var mayImport = map[string][]string{
 	"worqcron/bench":           {"*"},
 	"worqcron/config":          {"worqcron/source", "worqcron/batch", "worqcron/worqhat", "worqcron/scheduler"}, // their option types
 	"worqcron/scheduler":       {},
-	"worqcron/batch":           {"worqcron/source", "worqcron/worqhat", "worqcron/store"},
-	"worqcron/source":          {},
+	"worqcron/batch":           {"worqcron/source", "worqcron/worqhat", "worqcron/store", "worqcron/expression"},
+	"worqcron/source":          {"worqcron/expression"},
+	"worqcron/expression":      {},
 	"worqcron/worqhat":         {},
 	"worqcron/worqhat/sandbox": {},
 	"worqcron/store":           {},

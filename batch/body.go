@@ -96,10 +96,7 @@ func openRecords(ctx context.Context, o opening) (*records, error) {
 }
 
 func (rec *records) openFiles(ctx context.Context, s shape, files []store.SnapshotFile) error {
-	o := source.Options{Format: s.Format, Compression: s.Compression, MaxRecordBytes: int(s.MaxBytes)}
-	if s.Delimiter != "" {
-		o.Delimiter = s.Delimiter[0]
-	}
+	o := source.Options{Dialect: s.Dialect, MaxRecordBytes: int(s.MaxBytes)}
 	var paths []string
 	for _, f := range files {
 		if f.UnchangedSince == "" && f.Records > 0 {

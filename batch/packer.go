@@ -38,6 +38,7 @@ type packer struct {
 // packTotals counts records.
 type packTotals struct {
 	records   int64 // seen, good and bad
+	filtered  int64 // left out by the user's own rule
 	unchanged int64 // accepted in an earlier run
 	elsewhere int64 // still owned by an earlier run
 	dead      int64
@@ -61,6 +62,8 @@ type place struct {
 
 // block packs the records of one block.
 func (p *packer) block(file int, b *source.Block, known *earlier) error {
+	p.totals.records += b.Filtered
+	p.totals.filtered += b.Filtered
 	at := place{file: file, block: b, known: known, pieceStart: -1}
 	bad := 0
 	for i := range b.Records {

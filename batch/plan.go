@@ -309,7 +309,7 @@ func (p *planning) finish(ctx context.Context, h *history) (*store.End, error) {
 		return nil, &PlanError{p.tooManyBad(ctx, t)}
 	}
 	return nil, p.runner.Ledger.FinishPlan(ctx, p.run, store.PlanTotals{
-		RecordsRead: t.records, RecordsUnchanged: t.unchanged, RecordsElsewhere: t.elsewhere, BytesRead: p.bytes, TakenOver: h.taken,
+		RecordsRead: t.records, RecordsFiltered: t.filtered, RecordsUnchanged: t.unchanged, RecordsElsewhere: t.elsewhere, BytesRead: p.bytes, TakenOver: h.taken,
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"worqcron/source"
 	"worqcron/store"
 )
 
@@ -19,18 +20,16 @@ const encoderVersion = 1
 // run, so that a resumed run builds the bodies that were planned whatever the
 // configuration says by then.
 type shape struct {
-	Encoder     int    `json:"encoder"`
-	FlowID      string `json:"flow_id"`
-	BaseURL     string `json:"base_url"`
-	Payload     string `json:"payload"` // as configured, expressions and all
-	Format      string `json:"format,omitempty"`
-	Compression string `json:"compression,omitempty"`
-	Delimiter   string `json:"delimiter,omitempty"`
-	HasSource   bool   `json:"has_source"`
-	MaxBytes    int64  `json:"max_bytes"`
-	MaxRecords  int    `json:"max_records,omitempty"`
-	RecordsKey  string `json:"records_key"`
-	BatchKey    string `json:"batch_key"`
+	Encoder int    `json:"encoder"`
+	FlowID  string `json:"flow_id"`
+	BaseURL string `json:"base_url"`
+	Payload string `json:"payload"` // as configured, expressions and all
+	source.Dialect
+	HasSource  bool   `json:"has_source"`
+	MaxBytes   int64  `json:"max_bytes"`
+	MaxRecords int    `json:"max_records,omitempty"`
+	RecordsKey string `json:"records_key"`
+	BatchKey   string `json:"batch_key"`
 }
 
 func shapeOf(j *Job) shape {
@@ -39,10 +38,7 @@ func shapeOf(j *Job) shape {
 		MaxBytes: j.Chunk.MaxBytes, MaxRecords: j.Chunk.MaxRecords, RecordsKey: j.Chunk.RecordsKey, BatchKey: j.Chunk.BatchKey,
 	}
 	if j.Source != nil {
-		s.HasSource, s.Format, s.Compression = true, j.Source.Format, j.Source.Compression
-		if j.Source.Delimiter != 0 {
-			s.Delimiter = string(rune(j.Source.Delimiter))
-		}
+		s.HasSource, s.Dialect = true, j.Source.Dialect
 	}
 	return s
 }

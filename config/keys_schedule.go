@@ -109,7 +109,7 @@ func sourceKeys() section {
 			},
 			{
 				name: "delimiter", standard: `","`,
-				kind: delimiterKind(func(s *settings) *byte { return &options(s).Delimiter }),
+				kind: delimiterKind(func(s *settings) *string { return &options(s).Delimiter }),
 				doc:  "What separates the fields of a CSV record; `\"\\t\"` is a tab.",
 			},
 			{

@@ -168,7 +168,7 @@ func shareKind(field func(*settings) *batch.Share) kind {
 
 // delimiterKind is one ASCII character that cannot be taken for something else
 // in a CSV file.
-func delimiterKind(field func(*settings) *byte) kind {
+func delimiterKind(field func(*settings) *string) kind {
 	return textKind("one character", `";"`, func(s *settings, text string) *fault {
 		if text == `\t` { // written in single quotes
 			text = "\t"
@@ -176,7 +176,7 @@ func delimiterKind(field func(*settings) *byte) kind {
 		if len(text) != 1 || text[0] >= 0x7f || text[0] < ' ' && text[0] != '\t' || text[0] == '"' {
 			return &fault{msg: fmt.Sprintf("%q cannot separate fields", shorten(text)), hint: `one ASCII character other than ": ",", ";", "|" or "\t"`}
 		}
-		*field(s) = text[0]
+		*field(s) = text
 		return nil
 	})
 }

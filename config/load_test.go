@@ -67,7 +67,7 @@ func TestDefaults(t *testing.T) {
 	job.Zone, job.Payload = nil, nil
 	want := batch.Job{
 		Schedule: "orders", FlowID: "f825ab82-371f-40cb-9bed-b325531ead4a", BaseURL: "https://api.worqhat.com",
-		Source:   &source.Options{Path: "/etc/worqcron/inbox/*.csv", Delimiter: ',', MaxRecordBytes: 9_500_000},
+		Source:   &source.Options{Path: "/etc/worqcron/inbox/*.csv", Dialect: source.Dialect{Delimiter: ","}, MaxRecordBytes: 9_500_000},
 		Records:  batch.RecordPolicy{OnBad: "quarantine", MaxBad: batch.Share{Percent: 1, IsPercent: true}, Empty: "skip", Unchanged: "skip"},
 		Chunk:    batch.ChunkOptions{MaxBytes: 9_500_000, RecordsKey: "records", BatchKey: "_batch"},
 		Delivery: batch.DeliveryOptions{MaxInFlight: 4, MaxAttempts: 8, OnUnknown: "hold", Timeout: 5 * time.Minute, ShutdownTimeout: 30 * time.Second},
@@ -133,7 +133,9 @@ b.c = 0xFF
 	job.Zone, job.Payload = nil, nil
 	want := batch.Job{
 		Schedule: "eu.orders-2_x", FlowID: "F825AB82-371F-40CB-9BED-B325531EAD4A", BaseURL: "http://[::1]:8411",
-		Source:   &source.Options{Path: "/data/one", Format: "ndjson", Compression: "zstd", Delimiter: '\t', MaxRecordBytes: 1 << 20},
+		Source: &source.Options{
+			Path: "/data/one", Dialect: source.Dialect{Format: "ndjson", Compression: "zstd", Delimiter: "\t"}, MaxRecordBytes: 1 << 20,
+		},
 		Records:  batch.RecordPolicy{OnBad: "fail", MaxBad: batch.Share{Count: 7}, Empty: "skip", Unchanged: "send"},
 		Chunk:    batch.ChunkOptions{MaxBytes: 1 << 20, MaxRecords: 10, RecordsKey: "rows"},
 		Delivery: batch.DeliveryOptions{MaxInFlight: 2, MaxAttempts: 1, OnUnknown: "accept", Timeout: 90 * time.Second},
@@ -175,7 +177,7 @@ max_records = 6
 	if a.Timezone != "Asia/Tokyo" || a.CatchUp != "all" || b.CatchUp != "none" {
 		t.Errorf("a: %s %s, b: %s", a.Timezone, a.CatchUp, b.CatchUp)
 	}
-	if a.Job.Chunk.MaxRecords != 5 || b.Job.Chunk.MaxRecords != 6 || b.Job.Source.Delimiter != ';' || b.Job.Delivery.OnUnknown != "resend" {
+	if a.Job.Chunk.MaxRecords != 5 || b.Job.Chunk.MaxRecords != 6 || b.Job.Source.Delimiter != ";" || b.Job.Delivery.OnUnknown != "resend" {
 		t.Errorf("a: %+v, b: %+v %+v", a.Job.Chunk, b.Job.Chunk, b.Job.Source)
 	}
 	if b.Job.Records.Empty != "fail" {

@@ -17,6 +17,11 @@ type Block struct {
 	Bad []Bad
 	// BlankLines is how many empty lines were skipped.
 	BlankLines int64
+	// Filtered is how many good records Mapping.Where left out. They lie between
+	// the Records and may lie within a Range.
+	Filtered int64
+	// Replaced is how many records had bytes replaced by U+FFFD.
+	Replaced int64
 	// JSON is the records' objects, each followed by a newline; filled only
 	// with ScanOptions.Encode.
 	JSON []byte

@@ -59,7 +59,7 @@ func FuzzCSVBlocks(f *testing.F) {
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte, block uint16, workers, limit, delimiter uint8) {
 		h := how{block: 16 + int(block)%300, workers: 1 + int(workers)%3}
-		sameEachWay(t, dir, "f.csv", data, Options{MaxRecordBytes: int(limit), Delimiter: ",\t;\\|"[delimiter%5]}, h)
+		sameEachWay(t, dir, "f.csv", data, Options{MaxRecordBytes: int(limit), Dialect: Dialect{Delimiter: string(",\t;\\|"[delimiter%5])}}, h)
 	})
 }
 

@@ -39,7 +39,7 @@ type File struct {
 	ContentHash string
 	// Records, Bad and BlankLines count what the last complete Scan found; blank
 	// lines before the header included.
-	Records, Bad, BlankLines int64
+	Records, Bad, BlankLines, Filtered, Replaced int64
 	// DataStart is the offset in the decompressed file of the first byte after
 	// the byte order mark and the header; set by Scan.
 	DataStart int64
@@ -119,7 +119,7 @@ const openFlags = os.O_RDONLY | syscall.O_NONBLOCK | syscall.O_NOCTTY
 
 // newFile takes over fd and makes a File of it, or closes it.
 func newFile(fd *os.File, path string, o Options) (*File, error) {
-	f := &File{Path: path, file: fd, delimiter: o.Delimiter, maxRecord: o.MaxRecordBytes, newline: '\n'}
+	f := &File{Path: path, file: fd, delimiter: o.Delimiter[0], maxRecord: o.MaxRecordBytes, newline: '\n'}
 	err := f.begin(o)
 	if err != nil {
 		fd.Close() // read-only: nothing can be lost, and err says more

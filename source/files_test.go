@@ -98,7 +98,7 @@ func TestGlob(t *testing.T) {
 		{glob: "links/*.csv", err: "links/out.csv: open: "},
 		{glob: "in/[a.csv", err: "is not a valid glob"},
 	} {
-		s, err := OpenSnapshot(Options{Path: filepath.Join(dir, c.glob), Format: c.format})
+		s, err := OpenSnapshot(Options{Path: filepath.Join(dir, c.glob), Dialect: Dialect{Format: c.format}})
 		if c.err != "" {
 			if err == nil || !strings.Contains(err.Error(), c.err) {
 				t.Errorf("%s: error %v, want %q", c.glob, err, c.err)

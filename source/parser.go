@@ -36,6 +36,8 @@ type found struct {
 	json     []byte
 	count    int    // good records, listed or not
 	blank    int64  // blank lines
+	filtered int64  // records that Mapping.Where left out
+	replaced int64  // records with bytes replaced
 	lines    uint32 // line terminators in what was consumed
 	consumed int
 	stop     stop
@@ -74,7 +76,7 @@ func (f *found) full() bool {
 // reset empties f for the next piece and keeps its memory.
 func (f *found) reset() {
 	f.records, f.bad, f.json = f.records[:0], f.bad[:0], f.json[:0]
-	f.count, f.blank, f.lines, f.consumed, f.stop = 0, 0, 0, 0, stopEnd
+	f.count, f.blank, f.filtered, f.replaced, f.lines, f.consumed, f.stop = 0, 0, 0, 0, 0, 0, stopEnd
 }
 
 // newParser makes a parser for f. A CSV file needs its header.

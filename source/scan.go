@@ -246,6 +246,7 @@ func (c *scan) emit(raw []byte, f *found) error {
 	b := Block{
 		Start: c.off, End: c.off + int64(len(raw)), FirstLine: c.line, Raw: raw,
 		Records: f.records, Bad: f.bad, BlankLines: f.blank, JSON: f.json,
+		Filtered: f.filtered, Replaced: f.replaced,
 	}
 	c.off, c.line, c.skipFrom = b.End, c.line+int64(f.lines), b.End
 	return c.give(&b)
@@ -255,6 +256,8 @@ func (c *scan) give(b *Block) error {
 	c.file.Records += int64(len(b.Records))
 	c.file.Bad += int64(len(b.Bad))
 	c.file.BlankLines += b.BlankLines
+	c.file.Filtered += b.Filtered
+	c.file.Replaced += b.Replaced
 	return c.fn(b)
 }
 

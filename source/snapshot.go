@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // Snapshot is the files of one run, held open. Scan and CheckUnchanged are
@@ -170,8 +171,8 @@ func (f *File) difference(now fs.FileInfo) string {
 // withDefaults fills in zero values and refuses what no file could be read
 // with.
 func (o Options) withDefaults() (Options, error) {
-	if o.Delimiter == 0 {
-		o.Delimiter = ','
+	if o.Delimiter == "" {
+		o.Delimiter = ","
 	}
 	if o.MaxRecordBytes == 0 {
 		o.MaxRecordBytes = DefaultMaxRecordBytes
@@ -179,7 +180,7 @@ func (o Options) withDefaults() (Options, error) {
 	switch {
 	case o.MaxRecordBytes < 0 || o.MaxRecordBytes > maxMaxRecordBytes:
 		return o, fmt.Errorf("a record's bound must be between 1 and %d bytes, not %d", maxMaxRecordBytes, o.MaxRecordBytes)
-	case o.Delimiter == '"' || o.Delimiter == '\r' || o.Delimiter == '\n' || o.Delimiter >= 0x80:
+	case len(o.Delimiter) != 1 || strings.Contains("\"\r\n", o.Delimiter) || o.Delimiter[0] >= utf8.RuneSelf:
 		return o, fmt.Errorf("delimiter %q: use one ASCII character that is neither a quote nor a line end", o.Delimiter)
 	case o.Format != "" && o.Format != FormatCSV && o.Format != FormatNDJSON:
 		return o, fmt.Errorf(`format %q: use "csv" or "ndjson"`, o.Format)

@@ -79,8 +79,8 @@ func TestCSV(t *testing.T) {
 			`{"a":"007","b":"12345678901234567890","c":"1e5","d":"+5"}`, `{"a":"NULL","b":"\\N","c":"NaN","d":"1.10"}`,
 		}},
 		{name: "control characters and backslash", data: "a,b\n\x01\x1f,\"\t\b\f\\\"\n", records: []string{`{"a":"\u0001\u001f","b":"\t\b\f\\"}`}},
-		{name: "tab as delimiter", data: "a\tb\n1\t\"x\ty\"\n", options: Options{Delimiter: '\t'}, records: []string{`{"a":"1","b":"x\ty"}`}},
-		{name: "backslash as delimiter", data: "a\\b\n1\\\"x\\y\"\n", options: Options{Delimiter: '\\'}, records: []string{`{"a":"1","b":"x\\y"}`}},
+		{name: "tab as delimiter", data: "a\tb\n1\t\"x\ty\"\n", options: Options{Dialect: Dialect{Delimiter: "\t"}}, records: []string{`{"a":"1","b":"x\ty"}`}},
+		{name: "backslash as delimiter", data: "a\\b\n1\\\"x\\y\"\n", options: Options{Dialect: Dialect{Delimiter: `\`}}, records: []string{`{"a":"1","b":"x\\y"}`}},
 		{name: "quotes in a name", data: "\"a \"\"x\"\"\",\"b\nc\"\n1,2\n", records: []string{`{"a \"x\"":"1","b\nc":"2"}`}},
 
 		{name: "ragged", data: "a,b\n1,2,3\n4\n5,6\n", records: []string{`{"a":"5","b":"6"}`}, bad: []string{"2:1 ragged", "3:1 ragged"}},
