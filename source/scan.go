@@ -24,7 +24,7 @@ func (s *Snapshot) Scan(ctx context.Context, file int, o ScanOptions, fn func(*B
 		return context.Cause(ctx)
 	}
 	f := s.Files[file]
-	f.Records, f.Bad, f.BlankLines = 0, 0, 0
+	f.Records, f.Bad, f.BlankLines, f.Filtered, f.Replaced = 0, 0, 0, 0, 0
 	c := &scan{snapshot: s, file: f, options: o, fn: fn, disk: newDisk(f), line: 1}
 	if f.Seekable() {
 		return c.plain(ctx)
