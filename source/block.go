@@ -15,7 +15,7 @@ type Block struct {
 	// Bad are the bad ones, in file order. One that is longer than a block may
 	// have begun in an earlier block.
 	Bad []Bad
-	// BlankLines is how many empty lines were skipped.
+	// BlankLines is how many empty lines and comments were skipped.
 	BlankLines int64
 	// Filtered is how many good records Mapping.Where left out. They lie between
 	// the Records and may lie within a Range.

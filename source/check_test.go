@@ -172,6 +172,20 @@ func (c *checker) spans() (spans []span) {
 	return spans
 }
 
+// withoutComments leaves out the lines that are comments; text begins with a line.
+func (c *checker) withoutComments(text []byte) []byte {
+	if c.file.dialect.Comment == "" {
+		return text
+	}
+	var rest []byte
+	for line := range bytes.SplitAfterSeq(text, []byte{c.file.newline}) {
+		if !bytes.HasPrefix(line, []byte(c.file.dialect.Comment)) {
+			rest = append(rest, line...)
+		}
+	}
+	return rest
+}
+
 // whole checks that each byte belongs to one thing, once the Scan has ended.
 func (c *checker) whole() {
 	c.t.Helper()
@@ -189,7 +203,7 @@ func (c *checker) whole() {
 			c.fatalf("[%d,%d) overlaps what ends at %d", s.start, s.end, at)
 		}
 		gap := c.plain[at:s.start]
-		if len(bytes.Trim(gap, " \t\r\n")) > 0 {
+		if len(bytes.Trim(c.withoutComments(gap), " \t\r\n")) > 0 {
 			c.fatalf("bytes [%d,%d) %q belong to nothing", at, s.start, gap)
 		}
 		blank += int64(bytes.Count(gap, []byte{c.file.newline}))

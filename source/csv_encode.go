@@ -3,14 +3,16 @@ package source
 import (
 	"bytes"
 	"math/bits"
+	"unicode/utf8"
 )
 
 // csvKey is what stands before a value: the end of the value before it and its
 // own name, `","amount":"`. wide is the same text in an array, so that most keys
 // are copied by two wide stores.
 type csvKey struct {
-	text []byte
-	wide [2 * lane]byte
+	text  []byte
+	wide  [2 * lane]byte
+	quote byte // may enclose the value
 }
 
 // csvEnd ends the last value and the object.
@@ -20,8 +22,8 @@ const csvEnd = `"}`
 // room is much cheaper than copying exactly.
 const lane = 16
 
-func newCSVKey(text []byte) csvKey {
-	k := csvKey{text: text}
+func newCSVKey(text []byte, quote byte) csvKey {
+	k := csvKey{text: text, quote: quote}
 	copy(k.wide[:], text)
 	return k
 }
@@ -82,7 +84,7 @@ run:
 // append appends the key and the value raw[from:to], which may be in quotes.
 // special is 0 if there is nothing to escape.
 func (key *csvKey) append(dst, raw []byte, from, to int, special uint64) []byte {
-	if from < to && raw[from] == '"' {
+	if from < to && raw[from] == key.quote {
 		from, to = from+1, to-1
 	}
 	n, at, k := to-from, len(dst), len(key.text)
@@ -96,16 +98,29 @@ func (key *csvKey) append(dst, raw []byte, from, to int, special uint64) []byte 
 	if special == 0 {
 		return append(dst, raw[from:to]...)
 	}
-	return appendValue(dst, raw[from:to])
+	return appendValue(dst, raw[from:to], key.quote)
 }
 
 // appendRecord appends the JSON object of a record that exact found good; raw
 // has its line terminator.
 func (p *csvParser) appendRecord(dst, raw []byte) []byte {
-	for i, value := range p.split(raw) {
-		dst = appendEscaped(append(dst, p.keys[i].text...), value)
+	values := p.split(raw)
+	for i := range p.keys {
+		dst = append(dst, p.keys[i].text...)
+		if i < len(values) { // else it is padded
+			dst = appendEscaped(dst, p.valid(values[i]))
+		}
 	}
 	return append(dst, csvEnd...)
+}
+
+// valid is a value with what is not UTF-8 replaced, each byte by itself. Only
+// where that is wanted does a good record have such bytes.
+func (p *csvParser) valid(value []byte) []byte {
+	if !p.replace || utf8.Valid(value) {
+		return value
+	}
+	return []byte(string([]rune(string(value))))
 }
 
 // split gives the values of a record that exact found good; raw has its line
@@ -114,17 +129,17 @@ func (p *csvParser) split(raw []byte) (values [][]byte) {
 	raw = p.trimEnd(raw)
 	for {
 		end := len(raw)
-		if len(raw) > 0 && raw[0] == '"' {
+		if len(raw) > 0 && p.opens(raw[0]) {
 			value := []byte{}
 			raw = raw[1:]
 			for {
-				end = bytes.IndexByte(raw, '"')
+				end = bytes.IndexByte(raw, p.quote)
 				value = append(value, raw[:end]...)
 				raw = raw[end+1:]
-				if len(raw) == 0 || raw[0] != '"' {
+				if len(raw) == 0 || raw[0] != p.quote {
 					break
 				}
-				value = append(value, '"')
+				value = append(value, p.quote)
 				raw = raw[1:]
 			}
 			values, end = append(values, value), 0

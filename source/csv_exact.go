@@ -13,6 +13,7 @@ type verdict struct {
 	lines    uint32 // line terminators in them
 	lastLine uint32 // the line of the last byte before the terminator, from 0
 	size     int    // of a good record's JSON
+	replaced bool   // a good record has bytes that are replaced
 	flaw     flaw   // of a bad one
 }
 
@@ -21,7 +22,7 @@ type verdictKind uint8
 const (
 	verdictMore  verdictKind = iota // the bytes do not suffice
 	verdictGood                     // a record
-	verdictBlank                    // a blank line
+	verdictBlank                    // a blank line, or a comment
 	verdictBad                      // a bad record, whole
 	verdictSkip                     // a bad record that goes on after the bytes, up to the next line terminator
 )
@@ -79,6 +80,7 @@ type walk struct {
 	begin int // where that line begins
 	field int
 	size  int  // what the values' content takes in JSON
+	bent  bool // bytes are replaced
 	soft  flaw // the first wrong byte; it counts if the record is whole otherwise
 }
 
@@ -92,10 +94,13 @@ func (p *csvParser) exact(raw []byte, start int, last bool) verdict {
 	if v, ok := w.blank(); ok {
 		return v
 	}
+	if v, ok := w.comment(); ok {
+		return v
+	}
 	for {
 		var v verdict
 		var done bool
-		if w.at < w.view && w.raw[w.at] == '"' {
+		if w.at < w.view && p.opens(w.raw[w.at]) {
 			v, done = w.quoted()
 		} else {
 			v, done = w.unquoted()
@@ -139,6 +144,28 @@ func (w *walk) blank() (verdict, bool) {
 	return verdict{kind: verdictBlank, length: n, lines: w.lineOf(n)}, true
 }
 
+// comment takes a line that starts with the comment's text. A longer one than a
+// record may be is left to the field's rules, and so is bad.
+func (w *walk) comment() (verdict, bool) {
+	text := w.p.comment
+	switch {
+	case len(text) == 0 || !bytes.HasPrefix(text, w.raw[:min(len(text), len(w.raw))]):
+		return verdict{}, false
+	case len(w.raw) < len(text):
+		return verdict{kind: verdictMore}, !w.last
+	}
+	nl := bytes.IndexByte(w.raw[:w.view], w.p.nl)
+	switch {
+	case nl >= 0:
+		return verdict{kind: verdictBlank, length: nl + 1, lines: 1}, true
+	case w.view > w.p.max:
+		return w.broken(ReasonTooLarge, 0), true
+	case w.last:
+		return verdict{kind: verdictBlank, length: w.view}, true
+	}
+	return verdict{kind: verdictMore}, true
+}
+
 // terminator is how long the line terminator at w.at is: 0 if there is none, -1
 // if the bytes do not suffice to tell. A CR as the file's last byte is one.
 func (w *walk) terminator() int {
@@ -176,10 +203,10 @@ func (w *walk) finish(at, n int) verdict {
 	switch {
 	case w.soft.reason != "":
 		v.kind, v.flaw = verdictBad, w.soft
-	case len(w.p.names) > 0 && fields != len(w.p.names):
+	case len(w.p.names) > 0 && fields != len(w.p.names) && (fields > len(w.p.names) || !w.p.pad):
 		v.kind, v.flaw = verdictBad, flaw{reason: ReasonRagged, line: 0, column: 1, fields: fields}
 	}
-	v.size = w.p.base + len(w.p.names) - 1 + w.size
+	v.size, v.replaced = w.p.base+len(w.p.names)-1+w.size, w.bent
 	return v
 }
 
@@ -214,7 +241,7 @@ func (w *walk) unquoted() (verdict, bool) {
 		switch {
 		case c == w.p.delim:
 			return verdict{}, false
-		case c == '"':
+		case w.p.opens(c):
 			return w.broken(ReasonBareQuote, w.column()), true
 		case c == '\r' || c == '\n':
 			switch n := w.terminator(); {
@@ -237,15 +264,15 @@ func (w *walk) quoted() (verdict, bool) {
 	w.at++
 	for w.at < w.view {
 		c := w.raw[w.at]
-		if c == '"' {
+		if c == w.p.quote {
 			if w.at+1 == w.view {
 				break // the next byte decides
 			}
-			if w.raw[w.at+1] != '"' {
+			if w.raw[w.at+1] != c {
 				w.at++
 				return w.afterQuote()
 			}
-			w.size += len(`\"`)
+			w.size += 1 + int(escapeCost[c])
 			w.at += 2
 			continue
 		}
@@ -298,7 +325,8 @@ func (w *walk) content(c byte) {
 	case c >= utf8.RuneSelf:
 		r, size := utf8.DecodeRune(w.raw[w.at:])
 		if r == utf8.RuneError && size == 1 {
-			w.wrong(ReasonInvalidUTF8)
+			w.invalid()
+			return
 		}
 		size = min(size, w.view-w.at)
 		w.size += size
@@ -308,6 +336,18 @@ func (w *walk) content(c byte) {
 		w.wrong(ReasonNulByte)
 	}
 	w.size += 1 + int(escapeCost[c])
+	w.at++
+}
+
+// invalid goes over a byte that is not UTF-8.
+func (w *walk) invalid() {
+	if w.p.replace {
+		w.bent = true
+		w.size += len("\uFFFD") - 1
+	} else {
+		w.wrong(ReasonInvalidUTF8)
+	}
+	w.size++
 	w.at++
 }
 

@@ -18,7 +18,8 @@ type wordMasks struct {
 const windowWords = 256
 
 // csvBytes is the bytes that classify looks for, each repeated eight times.
-type csvBytes struct{ delim, nl uint64 }
+// extra is one more that JSON escapes.
+type csvBytes struct{ quote, delim, nl, extra uint64 }
 
 // classify fills masks for raw, which is at most windowWords words long. Bits
 // past raw's end are zero.
@@ -48,7 +49,7 @@ func (c csvBytes) word(b *[64]byte, m *wordMasks) {
 	var quote, delim, nl, esc, high uint64
 	for i := 0; i < 64; i += 8 {
 		x := binary.LittleEndian.Uint64(b[i : i+8])
-		if q := equal8(x, quotes8); q != 0 {
+		if q := equal8(x, c.quote); q != 0 {
 			quote |= gather8(q) << i
 		}
 		delim |= gather8(equal8(x, c.delim)) << i
@@ -57,7 +58,7 @@ func (c csvBytes) word(b *[64]byte, m *wordMasks) {
 		if ctl != 0 {
 			nl |= gather8(equal8(x, c.nl)) << i
 		}
-		if e := ctl | equal8(x, backslashes8); e != 0 {
+		if e := ctl | equal8(x, backslashes8) | equal8(x, c.extra); e != 0 {
 			esc |= gather8(e) << i
 		}
 		if h := x & highs; h != 0 {

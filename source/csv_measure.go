@@ -72,7 +72,7 @@ type tally struct {
 func (t *tally) add(p *csvParser, raw []byte, base int, in uint64, s *structure) bool {
 	t.delims += bits.OnesCount64(s.delim & in)
 	if q := s.quote & in; q != 0 {
-		t.quotes += bits.OnesCount64(q) - 2*bits.OnesCount64(s.pair&in)
+		t.quotes += bits.OnesCount64(q) - p.pairCost*bits.OnesCount64(s.pair&in)
 	}
 	if e := s.esc & in; e != 0 {
 		cost, ok := escapeCosts(raw, base, e)
@@ -124,7 +124,7 @@ func (p *csvParser) measureRun(raw []byte, start int, j job, f *found) int {
 // reports false where exact must look at it.
 func (p *csvParser) takeMeasured(raw []byte, t *tally, end int, j job, f *found) bool {
 	content := end - t.start
-	if content > p.max || t.delims != len(p.names)-1 {
+	if content > p.max || t.delims != len(p.names)-1 || p.isComment(raw[t.start:end]) {
 		return false
 	}
 	if content > 0 && p.nl == '\n' && raw[end-1] == '\r' {

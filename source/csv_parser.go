@@ -1,5 +1,7 @@
 package source
 
+import "bytes"
+
 // maxQuotedLines is how many physical lines a record may have; a quoted field
 // that makes it longer counts as unclosed.
 const maxQuotedLines = 1000
@@ -12,6 +14,11 @@ type csvParser struct {
 	keys       []csvKey // what stands before each value, the first with '{'
 	base       int      // a record's JSON without its values' content, minus its delimiters
 	delim, nl  byte
+	quote      byte // noQuote where fields have none
+	pairCost   int  // quotes that a doubled quote inside quotes does not leave in JSON
+	comment    []byte
+	pad        bool // a record with too few fields is good
+	replace    bool // what is not UTF-8 becomes U+FFFD
 	max        int
 	look       csvBytes
 	known      bool // the piece is known to be UTF-8
@@ -32,7 +39,7 @@ func newCSVParser(f *File) (*csvParser, error) {
 		if i == 0 {
 			key = `{"`
 		}
-		k := newCSVKey(append(appendEscaped([]byte(key), []byte(name)), `":"`...))
+		k := newCSVKey(append(appendEscaped([]byte(key), []byte(name)), `":"`...), p.quote)
 		p.keys = append(p.keys, k)
 		p.base += len(k.text)
 	}
@@ -41,15 +48,26 @@ func newCSVParser(f *File) (*csvParser, error) {
 
 // newHeaderParser makes a parser that takes records of any number of fields.
 func newHeaderParser(f *File) *csvParser {
-	return &csvParser{
-		delim: f.delimiter, nl: f.newline, max: f.maxRecord,
-		look: csvBytes{uint64(f.delimiter) * ones, uint64(f.newline) * ones},
+	p := &csvParser{
+		delim: f.delimiter, nl: f.newline, quote: f.quote, pairCost: 2, max: f.maxRecord,
+		comment: []byte(f.dialect.Comment), pad: f.dialect.Ragged == raggedPad, replace: f.dialect.InvalidUTF8 == invalidReplace,
 	}
+	extra := byte('\\') // one that is looked for anyway
+	if p.quote != '"' {
+		extra, p.pairCost = '"', 1
+	}
+	p.look = csvBytes{uint64(p.quote) * ones, uint64(p.delim) * ones, uint64(p.nl) * ones, uint64(extra) * ones}
+	return p
+}
+
+// isComment reports whether a line that starts with b is no record.
+func (p *csvParser) isComment(b []byte) bool {
+	return len(p.comment) > 0 && bytes.HasPrefix(b, p.comment)
 }
 
 // parse implements parser.
 func (p *csvParser) parse(raw []byte, j job, f *found) {
-	p.from, p.till, p.known = 0, 0, j.known
+	p.from, p.till, p.known = 0, 0, j.known && !p.replace
 	for at := f.consumed; ; {
 		if j.encode {
 			at = p.encodeRun(raw, at, j, f)
@@ -87,6 +105,9 @@ func (p *csvParser) add(raw []byte, start int, v verdict, j job, f *found) {
 		f.blank++
 	case verdictGood:
 		f.count++
+		if v.replaced {
+			f.replaced++
+		}
 		if j.list {
 			f.records = append(f.records, Record{
 				Start: uint32(start), End: uint32(start + v.length), Size: uint32(v.size),

@@ -18,30 +18,46 @@ func TestCSVParserAgainstExact(t *testing.T) {
 		{"1,2", "\n", "\n", "\n3,4\n5,6\n7,8", `"9"`, `,`},
 		{"\"a\"", ",", "\r", "\r", "\n", "b"},
 	}
-	for range 4000 {
+	for range 8000 {
 		alphabet := alphabets[r.IntN(len(alphabets))]
 		var data []byte
 		for range r.IntN(120) {
 			data = append(data, alphabet[r.IntN(len(alphabet))]...)
 		}
-		f := &File{Format: FormatCSV, Header: []string{"a", "b", "c"}[:1+r.IntN(3)], delimiter: ','}
+		f := &File{Format: FormatCSV, Header: []string{"a", "b", "c"}[:1+r.IntN(3)]}
+		d := randomDialect(r)
+		f.setCSV(d)
 		f.newline = "\n\r"[min(1, r.IntN(5)/4)]
 		f.maxRecord = []int{3, 20, 1000}[r.IntN(3)]
 		want := parsed(t, f, data, job{last: true, list: true, encode: true, sep: '\n'}, nil)
 		if exact := exactRecords(t, f, data); !slices.Equal(exact.records, want.records) || !slices.Equal(exact.bad, want.bad) || !bytes.Equal(exact.json, want.json) {
-			t.Fatalf("max %d, newline %q, %q: got %+v %+v %q\nwant %+v %+v %q", f.maxRecord, f.newline, data,
+			t.Fatalf("%+v, max %d, newline %q, %q: got %+v %+v %q\nwant %+v %+v %q", d, f.maxRecord, f.newline, data,
 				want.records, want.bad, want.json, exact.records, exact.bad, exact.json)
 		}
 		for _, encode := range []bool{false, true} {
 			got := parsed(t, f, data, job{list: true, encode: encode, sep: '\n'}, r)
 			if !slices.Equal(got.records, want.records) || !slices.Equal(got.bad, want.bad) || got.blank != want.blank || got.lines != want.lines {
-				t.Fatalf("max %d, newline %q, %q: in pieces %+v %+v\nwhole %+v %+v", f.maxRecord, f.newline, data, got.records, got.bad, want.records, want.bad)
+				t.Fatalf("%+v, max %d, newline %q, %q: in pieces %+v %+v\nwhole %+v %+v", d, f.maxRecord, f.newline, data, got.records, got.bad, want.records, want.bad)
 			}
 			if encode && !bytes.Equal(got.json, want.json) {
 				t.Fatalf("%q: in pieces %q, whole %q", data, got.json, want.json)
 			}
 		}
 	}
+}
+
+// randomDialect is often the usual one.
+func randomDialect(r *rand.Rand) Dialect {
+	d := Dialect{Delimiter: ",", Quote: `"`}
+	if r.IntN(2) == 0 {
+		return d
+	}
+	pick := func(list ...string) string { return list[r.IntN(len(list))] }
+	d.Quote = pick(`"`, "a", "1", QuoteNone)
+	d.Comment = pick("", "b", "\t", "3,", "é")
+	d.Ragged = pick("", raggedPad)
+	d.InvalidUTF8 = pick("", invalidReplace)
+	return d
 }
 
 // parsed gives data to a parser, whole or in random pieces, as a Scan would, and

@@ -55,12 +55,27 @@ func FuzzCSVBlocks(f *testing.F) {
 			f.Add([]byte(s), uint16(16), uint8(2), limit, uint8(0))
 		}
 		f.Add([]byte(s), uint16(40), uint8(0), uint8(20), uint8(1))
+		f.Add([]byte(s), uint16(16), uint8(1), uint8(0), uint8(255))
 	}
 	dir := f.TempDir()
-	f.Fuzz(func(t *testing.T, data []byte, block uint16, workers, limit, delimiter uint8) {
+	f.Fuzz(func(t *testing.T, data []byte, block uint16, workers, limit, dialect uint8) {
 		h := how{block: 16 + int(block)%300, workers: 1 + int(workers)%3}
-		sameEachWay(t, dir, "f.csv", data, Options{MaxRecordBytes: int(limit), Dialect: Dialect{Delimiter: string(",\t;\\|"[delimiter%5])}}, h)
+		sameEachWay(t, dir, "f.csv", data, Options{MaxRecordBytes: int(limit), Dialect: numberedDialect(int(dialect))}, h)
 	})
+}
+
+// numberedDialect makes a dialect of a number; those below 5 are plain but for
+// the delimiter.
+func numberedDialect(n int) Dialect {
+	digit := func(list ...string) string {
+		s := list[n%len(list)]
+		n /= len(list)
+		return s
+	}
+	return Dialect{
+		Delimiter: digit(",", "\t", ";", `\`, "|"), Quote: digit("", "'", QuoteNone), Comment: digit("", "#"),
+		Ragged: digit("", raggedPad), InvalidUTF8: digit("", invalidReplace), Header: digit("", headerNone), HeaderDuplicates: digit("", suffixed),
+	}
 }
 
 func FuzzNDJSON(f *testing.F) {

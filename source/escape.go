@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 )
@@ -23,8 +24,15 @@ func appendEscaped(dst, text []byte) []byte {
 }
 
 // appendValue is appendEscaped for a quoted CSV field, without its outer quotes,
-// and for an unquoted one, which has none: "" becomes one quote.
-func appendValue(dst, text []byte) []byte {
+// and for an unquoted one, which has none: a doubled quote becomes one.
+func appendValue(dst, text []byte, quote byte) []byte {
+	if quote != '"' {
+		if i := bytes.IndexByte(text, quote); i >= 0 {
+			double := []byte{quote, quote}
+			return appendEscaped(dst, bytes.ReplaceAll(text, double, double[:1]))
+		}
+		return appendEscaped(dst, text)
+	}
 	from := 0
 	for i := 0; i < len(text); {
 		if i = nextEscape(text, i); i == len(text) {

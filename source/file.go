@@ -46,7 +46,9 @@ type File struct {
 
 	file      *os.File
 	info      fs.FileInfo
+	dialect   Dialect
 	delimiter byte
+	quote     byte // noQuote where CSV fields have none
 	newline   byte // what ends a line: '\n', or '\r' in a CSV file without line feeds
 	maxRecord int
 }
@@ -119,7 +121,8 @@ const openFlags = os.O_RDONLY | syscall.O_NONBLOCK | syscall.O_NOCTTY
 
 // newFile takes over fd and makes a File of it, or closes it.
 func newFile(fd *os.File, path string, o Options) (*File, error) {
-	f := &File{Path: path, file: fd, delimiter: o.Delimiter[0], maxRecord: o.MaxRecordBytes, newline: '\n'}
+	f := &File{Path: path, file: fd, maxRecord: o.MaxRecordBytes, newline: '\n'}
+	f.setCSV(o.Dialect)
 	err := f.begin(o)
 	if err != nil {
 		fd.Close() // read-only: nothing can be lost, and err says more
@@ -149,9 +152,11 @@ func (f *File) begin(o Options) error {
 		return err
 	}
 	if f.Format == FormatCSV && f.Seekable() {
+		f.takeSeparatorLine(head[:n])
 		f.newline, err = f.findNewline()
+		return err
 	}
-	return err
+	return nil
 }
 
 // classify decides format and compression by the options or else by the name.

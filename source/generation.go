@@ -83,10 +83,11 @@ func (f *File) guessEnd(raw []byte) int {
 		}
 		return end + 1
 	}
-	quotes := bytes.Count(raw, []byte{'"'})
+	quote := []byte{f.quote}
+	quotes := bytes.Count(raw, quote)
 	behind := len(raw)
 	for end >= 0 {
-		quotes -= bytes.Count(raw[end:behind], []byte{'"'})
+		quotes -= bytes.Count(raw[end:behind], quote)
 		if quotes%2 == 0 {
 			return end + 1
 		}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 )
 
 // Snapshot is the files of one run, held open. Scan and CheckUnchanged are
@@ -174,14 +173,15 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Delimiter == "" {
 		o.Delimiter = ","
 	}
+	if o.Quote == "" {
+		o.Quote = `"`
+	}
 	if o.MaxRecordBytes == 0 {
 		o.MaxRecordBytes = DefaultMaxRecordBytes
 	}
 	switch {
 	case o.MaxRecordBytes < 0 || o.MaxRecordBytes > maxMaxRecordBytes:
 		return o, fmt.Errorf("a record's bound must be between 1 and %d bytes, not %d", maxMaxRecordBytes, o.MaxRecordBytes)
-	case len(o.Delimiter) != 1 || strings.Contains("\"\r\n", o.Delimiter) || o.Delimiter[0] >= utf8.RuneSelf:
-		return o, fmt.Errorf("delimiter %q: use one ASCII character that is neither a quote nor a line end", o.Delimiter)
 	case o.Format != "" && o.Format != FormatCSV && o.Format != FormatNDJSON:
 		return o, fmt.Errorf(`format %q: use "csv" or "ndjson"`, o.Format)
 	}
@@ -191,7 +191,8 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf(`compression %q: use "none", "gzip" or "zstd"`, o.Compression)
 	}
 	o.Path = filepath.Clean(o.Path)
-	return o, nil
+	err := o.checkCSV()
+	return o, err
 }
 
 // isGlob reports whether path has a glob character.

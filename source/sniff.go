@@ -94,6 +94,7 @@ const newlineWindow = 1 << 20
 // newlineFinder decides what ends a CSV file's lines: '\r' where a CR and no LF
 // stands outside quotes in the window, else '\n'.
 type newlineFinder struct {
+	quote          byte
 	quoted, cr, lf bool
 }
 
@@ -101,7 +102,7 @@ type newlineFinder struct {
 func (n *newlineFinder) see(b []byte) bool {
 	for _, c := range b {
 		switch {
-		case c == '"':
+		case c == n.quote:
 			n.quoted = !n.quoted
 		case c == '\n' && !n.quoted:
 			n.lf = true
@@ -122,7 +123,7 @@ func (n *newlineFinder) newline() byte {
 
 // findNewline looks at the start of a plain file.
 func (f *File) findNewline() (byte, error) {
-	var n newlineFinder
+	n := newlineFinder{quote: f.quote}
 	buf := make([]byte, 16<<10)
 	for off := int64(0); off < min(f.Size, newlineWindow); {
 		want := min(int64(len(buf)), f.Size-off, newlineWindow-off)

@@ -79,7 +79,8 @@ func (c *scan) streamHead(raw []byte, last bool) (rest []byte, begun bool, err e
 		return raw, false, err
 	}
 	if c.file.Format == FormatCSV {
-		var n newlineFinder
+		c.file.takeSeparatorLine(raw)
+		n := newlineFinder{quote: c.file.quote}
 		if !n.see(raw[:min(len(raw), newlineWindow)]) && len(raw) < newlineWindow && !last {
 			return raw, false, nil
 		}

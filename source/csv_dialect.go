@@ -1,0 +1,105 @@
+package source
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// noQuote as a quote is a byte that no good record has, so that the fast paths
+// need not know of it: where they see one, exact looks again.
+const noQuote = 0xff
+
+// Values of Dialect.
+const (
+	headerNone     = "none"
+	raggedPad      = "pad"
+	invalidReplace = "replace"
+	suffixed       = "suffix"
+)
+
+// opens reports whether c at a field's start begins quotes.
+func (p *csvParser) opens(c byte) bool { return c == p.quote && c != noQuote }
+
+// checkCSV refuses what no CSV file could be read with.
+func (d *Dialect) checkCSV() error {
+	for _, c := range []struct{ key, value, usual, other string }{
+		{"header", d.Header, "first", headerNone},
+		{"ragged", d.Ragged, "", raggedPad},
+		{"header_duplicates", d.HeaderDuplicates, "", suffixed},
+		{"invalid_utf8", d.InvalidUTF8, "", invalidReplace},
+	} {
+		if c.value != "" && c.value != c.usual && c.value != c.other {
+			return fmt.Errorf("%s %q: use %q", c.key, c.value, c.other)
+		}
+	}
+	switch {
+	case !isSeparator(d.Delimiter) || d.Delimiter == d.Quote:
+		return fmt.Errorf("delimiter %q: use one ASCII character that is neither a quote nor a line end", d.Delimiter)
+	case d.Quote != QuoteNone && !isSeparator(d.Quote):
+		return fmt.Errorf(`quote %q: use one ASCII character that is not a line end, or "none"`, d.Quote)
+	case strings.ContainsAny(d.Comment, "\r\n") || d.Comment != "" && (d.Comment[:1] == d.Quote || d.Comment[:1] == d.Delimiter):
+		return fmt.Errorf("comment %q: it must not start with the quote or the delimiter, nor hold a line end", d.Comment)
+	case d.SkipLines < 0:
+		return errors.New("skip_lines: use 0 or more")
+	case len(d.Columns) > 0 && d.Header != headerNone:
+		return errors.New(`names of columns are for files without a header line: set header to "none"`)
+	}
+	return nil
+}
+
+func isSeparator(s string) bool {
+	return len(s) == 1 && s[0] < utf8.RuneSelf && s[0] != '\r' && s[0] != '\n' && s[0] != 0
+}
+
+// setCSV takes the bytes of a checked dialect.
+func (f *File) setCSV(d Dialect) {
+	f.dialect, f.delimiter, f.quote = d, d.Delimiter[0], noQuote
+	if d.Quote != QuoteNone {
+		f.quote = d.Quote[0]
+	}
+}
+
+// takeSeparatorLine takes the delimiter from a first line such as "sep=;", which
+// Excel writes and obeys, and reports whether there is one.
+func (f *File) takeSeparatorLine(start []byte) bool {
+	line := bytes.TrimPrefix(start, bom)
+	if len(line) < 5 || !bytes.EqualFold(line[:4], []byte("sep=")) || !isSeparator(string(line[4:5])) || line[4] == f.quote {
+		return false
+	}
+	if rest := line[5:]; len(rest) > 0 && rest[0] != '\r' && rest[0] != '\n' {
+		return false
+	}
+	f.delimiter = line[4]
+	return true
+}
+
+// doubtDelimiter refuses a file of one column whose header and first record have
+// the same number of another usual separator: sent as it is, each record would
+// be one long text. raw begins with h.
+func (f *File) doubtDelimiter(h head, raw []byte) error {
+	if len(h.names) != 1 || h.end == len(raw) {
+		return nil
+	}
+	first, _, _ := bytes.Cut(raw[h.end:], []byte{f.newline})
+	for _, c := range []byte(";,\t|") {
+		n := strings.Count(h.names[0], string(c))
+		if n > 0 && n == bytes.Count(first, []byte{c}) {
+			return &Error{
+				Path: f.Path, Line: int64(h.lines), Column: 1, Msg: fmt.Sprintf("looks like %s-separated, not %s-separated", showByte(c), showByte(f.delimiter)),
+				Hint: fmt.Sprintf("set delimiter = %q in [source]", string(c)),
+			}
+		}
+	}
+	return nil
+}
+
+// showByte writes a separator for a person.
+func showByte(c byte) string {
+	if c == '\t' {
+		return "tab"
+	}
+	return fmt.Sprintf("'%c'", c)
+}
