@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -241,6 +242,10 @@ func (r *Runner) planAndDeliver(ctx context.Context, job *Job, run *store.Run, o
 	}
 	if o.PlanOnly {
 		return &store.End{State: store.Stopped, Reason: reasonPlanOnly}, nil
+	}
+	if held.snapshot != nil { // what the plan took makes room for bodies
+		held.snapshot.DropBuffers()
+		debug.FreeOSMemory()
 	}
 	rec, err := r.openRecords(ctx, run, held)
 	if err != nil {

@@ -14,8 +14,11 @@ type Range struct {
 	Start, End int64
 }
 
+// rangeBytes is read of a range at once.
+const rangeBytes = 256 << 10
+
 // RangeReader turns ranges back into JSON. It belongs to one goroutine and
-// keeps about a mebibyte, or the longest record if that is more.
+// keeps rangeBytes, or the longest record if that is more.
 type RangeReader struct {
 	snapshot *Snapshot
 	buf      []byte
@@ -40,7 +43,7 @@ func (r *RangeReader) AppendRange(dst []byte, g Range, sum hash.Hash) ([]byte, i
 		return dst, 0, err
 	}
 	if r.buf == nil {
-		r.buf = make([]byte, r.snapshot.blockSize)
+		r.buf = make([]byte, min(r.snapshot.blockSize, rangeBytes))
 	}
 	total, held := 0, 0 // records; bytes in buf from the piece before
 	for at := g.Start; at < g.End || held > 0; {

@@ -130,6 +130,9 @@ func (s *Snapshot) Close() error {
 	return errors.Join(errs...)
 }
 
+// DropBuffers gives up the memory that a Scan leaves for the next one.
+func (s *Snapshot) DropBuffers() { s.spare = sync.Pool{} }
+
 // CheckUnchanged compares length and time of each open file, and of what is at
 // its path now, with those fixed at open. A difference is a *ChangedError.
 func (s *Snapshot) CheckUnchanged() error {
