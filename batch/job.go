@@ -15,10 +15,27 @@ type Job struct {
 	Zone     *time.Location  // for expressions and for times shown to people
 	Payload  *Payload        // compiled members of the body; never nil
 	Source   *source.Options // nil: one trigger with the payload alone
+	Files    FilePolicy
 	Records  RecordPolicy
 	Chunk    ChunkOptions
 	Delivery DeliveryOptions
 }
+
+// FilePolicy is what a run does about its files before it reads them and after
+// it delivered them.
+type FilePolicy struct {
+	Settle        time.Duration // a file counts only when it has not changed for so long
+	SettleTimeout time.Duration // how long a run waits for that at most
+	WhenDone      string        // DoneKeep (also ""), DoneDelete or DoneMove
+	Folder        string        // absolute; where DoneMove puts files
+}
+
+// What becomes of a file that was delivered whole.
+const (
+	DoneKeep   = "keep"
+	DoneDelete = "delete"
+	DoneMove   = "move"
+)
 
 // RecordPolicy is what a run does about records that are bad, absent or known.
 type RecordPolicy struct {
@@ -30,6 +47,7 @@ type RecordPolicy struct {
 
 // ChunkOptions shape one request body.
 type ChunkOptions struct {
+	Mode       string // "records": one trigger a record; "" packs chunks
 	MaxBytes   int64  // a body, envelope included, is strictly shorter than this
 	MaxRecords int    // 0: as many as fit
 	RecordsKey string // the body's member that holds the records

@@ -15,8 +15,13 @@ func (r *reader) problem(offset int, msg, hint string) Problem {
 	return Problem{File: r.file, Line: line, Column: column, Message: msg, Hint: hint}
 }
 
-// blame notes an error in a key's value.
+// blame notes the errors in a key's value.
 func (r *reader) blame(n *node, f *fault) {
+	defer func() {
+		for _, further := range f.more {
+			r.blame(n, further)
+		}
+	}()
 	msg := n.key + ": " + f.msg
 	if n.origin != "" {
 		msg += " (" + n.origin + ")"
@@ -30,6 +35,8 @@ func (r *reader) placeOf(n *node, f *fault) int {
 	switch {
 	case n.origin != "":
 		return 0
+	case f.part != nil:
+		return r.placeOf(f.part, &fault{inside: f.inside, at: f.at})
 	case f.inside:
 		return n.offsetInside(f.at)
 	default:

@@ -52,6 +52,8 @@ type fault struct {
 	msg, hint string
 	inside    bool // at counts bytes within the string; else the whole value is meant
 	at        int
+	part      *node    // the item or member that is meant; nil: the value itself
+	more      []*fault // further mistakes in the same value
 }
 
 // placedFault is a mistake at a byte of the file.

@@ -3,8 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"path"
-	"strings"
 	"time"
 
 	"worqcron/batch"
@@ -29,6 +27,38 @@ func (r *reader) finish(table *node, s *settings) {
 		job.Source.MaxRecordBytes = int(job.Chunk.MaxBytes) // at most maxBodyBytes
 		r.finishSource(table.child("source"), s)
 	}
+	r.finishChunk(table, s)
+}
+
+// finishChunk looks at how records lie in a body, which only makes sense where
+// there are any.
+func (r *reader) finishChunk(table *node, s *settings) {
+	job, chunk := &s.schedule.Job, table.child("chunk")
+	mode, as := chunk.child("mode"), chunk.child("records_as")
+	if job.Source == nil {
+		for _, n := range []*node{mode, as} {
+			if n != nil {
+				r.blame(n, &fault{msg: "this schedule has no records", hint: "add a source table, or leave it out"})
+			}
+		}
+		job.Chunk.Mode = ""
+		return
+	}
+	job.Source.RecordsAs = s.recordsAs
+	if job.Chunk.Mode == "records" && s.recordsAs != "" {
+		r.reject(firstOf(as, mode, table).offset, fmt.Sprintf("records_as = %q needs mode = %q", s.recordsAs, "chunks"),
+			"a trigger with one record has its fields beside the payload: leave out one of the two")
+	}
+}
+
+// firstOf is the first node that is there.
+func firstOf(nodes ...*node) *node {
+	for _, n := range nodes {
+		if n != nil {
+			return n
+		}
+	}
+	return nil
 }
 
 // finishTime parses the cron expression in its zone.
@@ -157,26 +187,4 @@ func (r *reader) writtenBy(table *node, keys ...string) *node {
 		}
 	}
 	return table
-}
-
-// finishSource asks for a format where the name cannot tell one: at a name
-// whose end is the same for all files that it matches.
-func (r *reader) finishSource(table *node, s *settings) {
-	if s.schedule.Job.Source.Format != "" || s.schedule.Job.Source.Path == "" {
-		return
-	}
-	written := table.child("path")
-	name := strings.ToLower(path.Base(s.schedule.Job.Source.Path))
-	ending := name[strings.LastIndexAny(name, `*?]}\`)+1:]
-	if ending != name && !strings.Contains(ending, ".") {
-		return // a glob that may match any ending
-	}
-	bare := strings.TrimSuffix(strings.TrimSuffix(ending, ".gz"), ".zst")
-	if bare == "" || strings.HasSuffix(bare, ".csv") || strings.HasSuffix(bare, ".ndjson") || strings.HasSuffix(bare, ".jsonl") {
-		return
-	}
-	r.blame(written, &fault{
-		msg:  fmt.Sprintf("the name %q does not tell the format", shorten(path.Base(s.schedule.Job.Source.Path))),
-		hint: `add format = "csv" or format = "ndjson"`,
-	})
 }

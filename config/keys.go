@@ -43,12 +43,13 @@ const (
 // settings is where the keys of a section put their values: the whole
 // configuration, and the schedule that is being read.
 type settings struct {
-	config   *Config
-	schedule *Schedule
-	dir      string // the configuration file's folder, absolute
-	gap      string
-	fold     string
-	payload  *node
+	config    *Config
+	schedule  *Schedule
+	dir       string // the configuration file's folder, absolute
+	gap       string
+	fold      string
+	payload   *node
+	recordsAs string
 }
 
 // tableOfKeys lists the sections in the order of the documentation.

@@ -6,7 +6,6 @@ import (
 
 	"worqcron/batch"
 	"worqcron/scheduler"
-	"worqcron/source"
 )
 
 const (
@@ -80,69 +79,23 @@ func scheduleKeys() section {
 	}
 }
 
-func sourceKeys() section {
-	options := func(s *settings) *source.Options { return s.schedule.Job.Source }
-	records := func(s *settings) *batch.RecordPolicy { return &s.schedule.Job.Records }
-	return section{
-		name: sourceSection,
-		doc:  "Where the records come from. Without this table a run is one trigger with the payload alone.",
-		later: []string{
-			"encoding", "quote", "header", "skip_lines", "comment", "null_values", "ragged", "header_duplicates",
-			"invalid_utf8", "pointer", "sheet", "order", "types", "rename", "keep", "drop", "where", "set",
-			"settle", "settle_timeout", "records", "key", "remember", "when_done",
-		},
-		keys: []key{
-			{
-				name: "path", required: true, own: true,
-				kind: textKind("path", `"inbox/orders-*.csv"`, setSourcePath),
-				doc:  "A file, or a glob with `*`, `?`, `[a-z]`, `{a,b}` and `**` (any depth). A relative path starts at the configuration file's folder.",
-			},
-			{
-				name: "format", words: "by the file's name",
-				kind: choiceKind(func(s *settings) *string { return &options(s).Format }, "csv", "ndjson"),
-				doc:  "What is in the files. By name: `.csv`; `.ndjson` and `.jsonl`; each also before `.gz` or `.zst`.",
-			},
-			{
-				name: "compression", words: "by the file's name",
-				kind: choiceKind(func(s *settings) *string { return &options(s).Compression }, "none", "gzip", "zstd"),
-				doc:  "How the files are compressed. By name: `.gz`, `.zst`, else not.",
-			},
-			{
-				name: "delimiter", standard: `","`,
-				kind: delimiterKind(func(s *settings) *string { return &options(s).Delimiter }),
-				doc:  "What separates the fields of a CSV record; `\"\\t\"` is a tab.",
-			},
-			{
-				name: "on_bad_record", standard: `"quarantine"`,
-				kind: choiceKind(func(s *settings) *string { return &records(s).OnBad }, "quarantine", "fail"),
-				doc:  "A record that cannot be read or sent is put aside with line, column and reason, or fails the run before anything is sent.",
-			},
-			{
-				name: "max_bad", standard: `"1%"`,
-				kind: shareKind(func(s *settings) *batch.Share { return &records(s).MaxBad }),
-				doc:  "More bad records than this, as a share of all or as a count (`100`), fail the run before anything is sent.",
-			},
-			{
-				name: "empty", words: "`\"skip\"` for a glob, `\"fail\"` for a single file",
-				kind: choiceKind(func(s *settings) *string { return &records(s).Empty }, "skip", "fail"),
-				doc:  "What a run does that finds no records.",
-			},
-			{
-				name: "unchanged", standard: `"skip"`,
-				kind: choiceKind(func(s *settings) *string { return &records(s).Unchanged }, "skip", "send"),
-				doc:  "A file that this schedule delivered whole before, with the same content in the same shape, is left out or sent again.",
-			},
-		},
-	}
-}
-
 func chunkKeys() section {
 	options := func(s *settings) *batch.ChunkOptions { return &s.schedule.Job.Chunk }
 	return section{
 		name:  chunkSection,
 		doc:   "How records are packed into request bodies.",
-		later: []string{"mode", "group_by", "records_as"},
+		later: []string{"group_by"},
 		keys: []key{
+			{
+				name: "mode", standard: `"chunks"`,
+				kind: firstIsEmptyKind(func(s *settings) *string { return &options(s).Mode }, "chunks", "records"),
+				doc:  "`\"chunks\"` packs as many records into a body as fit; `\"records\"` sends one trigger a record.",
+			},
+			{
+				name: "records_as", standard: `"array"`,
+				kind: firstIsEmptyKind(func(s *settings) *string { return &s.recordsAs }, "array", "string", "columns"),
+				doc:  "How the records lie in the body: a list of objects; that list as one JSON string, for flows that want flat values; or `columns` (the names, once) with a list of values for each record, about half the bytes. The last two need `mode = \"chunks\"`.",
+			},
 			{
 				name: "max_bytes", standard: `"9.5MB"`,
 				kind: sizeKind(func(s *settings) *int64 { return &options(s).MaxBytes }, minBodyBytes, maxBodyBytes),

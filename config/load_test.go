@@ -67,7 +67,8 @@ func TestDefaults(t *testing.T) {
 	job.Zone, job.Payload = nil, nil
 	want := batch.Job{
 		Schedule: "orders", FlowID: "f825ab82-371f-40cb-9bed-b325531ead4a", BaseURL: "https://api.worqhat.com",
-		Source:   &source.Options{Path: "/etc/worqcron/inbox/*.csv", Dialect: source.Dialect{Delimiter: ","}, MaxRecordBytes: 9_500_000},
+		Source:   &source.Options{Path: "/etc/worqcron/inbox/*.csv", Order: "name", MaxRecordBytes: 9_500_000},
+		Files:    batch.FilePolicy{SettleTimeout: time.Hour, WhenDone: "keep"},
 		Records:  batch.RecordPolicy{OnBad: "quarantine", MaxBad: batch.Share{Percent: 1, IsPercent: true}, Empty: "skip", Unchanged: "skip"},
 		Chunk:    batch.ChunkOptions{MaxBytes: 9_500_000, RecordsKey: "records", BatchKey: "_batch"},
 		Delivery: batch.DeliveryOptions{MaxInFlight: 4, MaxAttempts: 8, OnUnknown: "hold", Timeout: 5 * time.Minute, ShutdownTimeout: 30 * time.Second},
@@ -94,7 +95,7 @@ catch_up = "all"
 catch_up_window = "2d12h"
 flow_id = "F825AB82-371F-40CB-9BED-B325531EAD4A"
 shutdown_timeout = "0s"
-source = { path = "/data/one", format = "ndjson", compression = "zstd", delimiter = '\t', on_bad_record = "fail", max_bad = 7, empty = "skip", unchanged = "send" }
+source = { path = "/data/one", format = "ndjson", compression = "zstd", on_bad_record = "fail", max_bad = 7, empty = "skip", unchanged = "send" }
 chunk.max_bytes = "1MiB"
 chunk.max_records = 10
 chunk.records_key = "rows"
@@ -134,8 +135,9 @@ b.c = 0xFF
 	want := batch.Job{
 		Schedule: "eu.orders-2_x", FlowID: "F825AB82-371F-40CB-9BED-B325531EAD4A", BaseURL: "http://[::1]:8411",
 		Source: &source.Options{
-			Path: "/data/one", Dialect: source.Dialect{Format: "ndjson", Compression: "zstd", Delimiter: "\t"}, MaxRecordBytes: 1 << 20,
+			Path: "/data/one", Order: "name", Dialect: source.Dialect{Format: "ndjson", Compression: "zstd"}, MaxRecordBytes: 1 << 20,
 		},
+		Files:    batch.FilePolicy{SettleTimeout: time.Hour, WhenDone: "keep"},
 		Records:  batch.RecordPolicy{OnBad: "fail", MaxBad: batch.Share{Count: 7}, Empty: "skip", Unchanged: "send"},
 		Chunk:    batch.ChunkOptions{MaxBytes: 1 << 20, MaxRecords: 10, RecordsKey: "rows"},
 		Delivery: batch.DeliveryOptions{MaxInFlight: 2, MaxAttempts: 1, OnUnknown: "accept", Timeout: 90 * time.Second},
@@ -237,11 +239,11 @@ func TestExampleLoads(t *testing.T) {
 	for _, s := range c.Schedules {
 		names = append(names, s.Name)
 	}
-	if want := []string{"events", "nightly-report", "orders"}; !slices.Equal(names, want) {
+	if want := []string{"events", "invoices", "nightly-report", "orders"}; !slices.Equal(names, want) {
 		t.Errorf("schedules: got %v, want %v", names, want)
 	}
-	zone := c.Schedules[1].Job.Zone
-	payload, err := c.Schedules[1].Job.Payload.Render(batch.Moment{ScheduledFor: time.Date(2026, 11, 24, 2, 30, 0, 0, zone)})
+	zone := c.Schedules[2].Job.Zone
+	payload, err := c.Schedules[2].Job.Payload.Render(batch.Moment{ScheduledFor: time.Date(2026, 11, 24, 2, 30, 0, 0, zone)})
 	if err != nil || string(payload) != `"day":"2026-11-23","report":"orders"` {
 		t.Errorf("payload: got %s, %v", payload, err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 
+	"worqcron/source"
 	"worqcron/worqhat"
 )
 
@@ -20,7 +21,7 @@ func (r *reader) lookAround() {
 	}
 	r.lookForKey(r.doc.root.child(worqhatSection))
 	for _, s := range r.config.Schedules {
-		if s.Job.Source == nil || s.Job.Source.Path == "" {
+		if s.Job.Source == nil || s.Job.Source.Path == "" || s.Job.Source.Path == source.Stdin {
 			continue
 		}
 		written := r.schedules[s.Name].child("source").child("path")

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"worqcron/scheduler"
+	"worqcron/source"
 )
 
 // setBaseURL asks for https, except to the machine itself: the API key travels
@@ -116,7 +117,7 @@ func setSourcePath(s *settings, text string) *fault {
 		return &fault{msg: `".." behind a wildcard leads out of the folder`, hint: "put .. before the first wildcard"}
 	}
 	path := text
-	if !filepath.IsAbs(text) {
+	if text != source.Stdin && !filepath.IsAbs(text) {
 		path = escapeGlob(s.dir) + "/" + text
 	}
 	s.schedule.Job.Source.Path = filepath.Clean(path)
@@ -141,6 +142,50 @@ func escapeGlob(dir string) string {
 		b.WriteByte(c)
 	}
 	return b.String()
+}
+
+func setEncoding(s *settings, text string) *fault {
+	name, known := source.KnownEncoding(text)
+	if !known {
+		return &fault{msg: fmt.Sprintf("%q is not known", shorten(text)), hint: `for example "utf-8", "utf-16le", "windows-1252" or "iso-8859-15"`}
+	}
+	s.schedule.Job.Source.Encoding = name
+	return nil
+}
+
+// setPointer holds the syntax of RFC 6901, section 3.
+func setPointer(s *settings, text string) *fault {
+	const hint = `steps with a / before each: "/data/items"; in a name, ~1 is a / and ~0 a ~`
+	if text != "" && text[0] != '/' {
+		return &fault{msg: fmt.Sprintf("%q is no JSON pointer", shorten(text)), hint: hint}
+	}
+	for i := range len(text) {
+		if text[i] == '~' && (i+1 == len(text) || text[i+1] != '0' && text[i+1] != '1') {
+			return &fault{msg: "a ~ without 0 or 1 behind it", hint: hint, inside: true, at: i}
+		}
+	}
+	s.schedule.Job.Source.Pointer = text
+	return nil
+}
+
+// setComment is compared with the quote and the delimiter in finishCSV.
+func setComment(s *settings, text string) *fault {
+	switch {
+	case text == "":
+		return &fault{msg: "an empty text begins each line", hint: `for example "#", or leave it out`}
+	case strings.ContainsAny(text, "\r\n"):
+		return &fault{msg: "a line cannot begin with a line end", hint: `for example "#"`}
+	}
+	s.schedule.Job.Source.Comment = text
+	return nil
+}
+
+func setWhere(s *settings, text string) *fault {
+	if strings.TrimSpace(text) == "" {
+		return &fault{msg: "an empty expression", hint: "leave it out to send all records"}
+	}
+	s.schedule.Job.Source.Where = text
+	return nil
 }
 
 func setTimezone(s *settings, text string) *fault {
