@@ -39,6 +39,59 @@ func sampleFile(b *testing.B, name string) []byte {
 	return data.Bytes()
 }
 
+// BenchmarkParse is what one core does, without reading and hashing: a file in
+// memory, a block at a time, by the kernel and by the portable code.
+func BenchmarkParse(b *testing.B) {
+	for _, bench := range []struct {
+		name, file string
+		job        job
+	}{
+		{"csv measured", "f.csv", job{list: true}},
+		{"csv encoded", "f.csv", job{encode: true, sep: ',', known: true}},
+		{"ndjson checked", "f.ndjson", job{list: true}},
+		{"ndjson copied", "f.ndjson", job{encode: true, sep: ',', known: true}},
+	} {
+		data := sampleFile(b, bench.file)
+		s := open(b, Options{Path: write(b, bench.file, data)})
+		blocks := blocksOf(b, s, data)
+		parse := func(b *testing.B) {
+			p, err := newParser(s.Files[0])
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(int64(len(data)))
+			var f found
+			for b.Loop() {
+				for _, raw := range blocks {
+					if f.reset(); f.json == nil && bench.job.encode {
+						f.json = make([]byte, 0, 4<<20)
+					}
+					if p.parse(raw, bench.job, &f); f.stop != stopEnd {
+						b.Fatalf("stopped by %d", f.stop)
+					}
+				}
+			}
+		}
+		b.Run(bench.name, parse)
+		if haveKernel {
+			b.Run(bench.name+" without the kernel", func(b *testing.B) { withoutKernel(func() { parse(b) }) })
+		}
+	}
+}
+
+// blocksOf are the blocks of a file that data is, records alone.
+func blocksOf(b *testing.B, s *Snapshot, data []byte) (blocks [][]byte) {
+	b.Helper()
+	err := s.Scan(context.Background(), 0, ScanOptions{}, func(block *Block) error {
+		blocks = append(blocks, data[block.Start:block.End])
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return blocks
+}
+
 func BenchmarkScanCSV(b *testing.B) {
 	data := sampleFile(b, "f.csv")
 	b.Run("1 worker", func(b *testing.B) { benchmarkScan(b, "f.csv", data, ScanOptions{Workers: 1}) })

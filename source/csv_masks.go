@@ -6,10 +6,10 @@ import (
 )
 
 // wordMasks says of 64 neighbouring bytes which ones matter to CSV; bit i is
-// byte i.
+// byte i. The kernel knows this layout.
 type wordMasks struct {
 	quote, delim, nl uint64
-	esc              uint64 // JSON escapes it: a backslash or below 0x20, nl included
+	esc              uint64 // JSON escapes it: a backslash, csvBytes.extra, or below 0x20, nl included
 	high             uint64 // not ASCII
 }
 
@@ -17,55 +17,64 @@ type wordMasks struct {
 // masks and bytes stay in the first-level cache.
 const windowWords = 256
 
-// csvBytes is the bytes that classify looks for, each repeated eight times.
-// extra is one more that JSON escapes.
-type csvBytes struct{ quote, delim, nl, extra uint64 }
+// csvBytes is the bytes that classify looks for. extra is a further byte that
+// JSON escapes: the double quote where quote is another, else a backslash. The
+// kernel knows this layout.
+type csvBytes struct{ quote, delim, nl, extra byte }
 
-// classify fills masks for raw, which is at most windowWords words long. Bits
-// past raw's end are zero.
-func (c csvBytes) classify(raw []byte, masks *[windowWords]wordMasks) {
-	w := 0
-	for ; len(raw) >= 64; raw = raw[64:] {
-		c.word((*[64]byte)(raw), &masks[w])
-		w++
+// classify fills masks for raw, which is at most windowWords words long, and
+// returns all its high masks in one. Bits past raw's end are zero.
+func (c *csvBytes) classify(raw []byte, masks *[windowWords]wordMasks) (high uint64) {
+	words := len(raw) / 64
+	if words > 0 {
+		high = c.words(raw, masks[:words])
 	}
-	if len(raw) == 0 {
-		return
+	if len(raw)%64 == 0 {
+		return high
 	}
 	var tail [64]byte
-	copy(tail[:], raw)
-	m := &masks[w]
-	c.word(&tail, m)
-	in := uint64(1)<<len(raw) - 1
+	in := uint64(1)<<copy(tail[:], raw[words*64:]) - 1
+	m := &masks[words]
+	c.words(tail[:], masks[words:words+1])
 	m.quote &= in
 	m.delim &= in
 	m.nl &= in
 	m.esc &= in
 	m.high &= in
+	return high | m.high
 }
 
-// word classifies 64 bytes, eight at a time.
-func (c csvBytes) word(b *[64]byte, m *wordMasks) {
-	var quote, delim, nl, esc, high uint64
-	for i := 0; i < 64; i += 8 {
-		x := binary.LittleEndian.Uint64(b[i : i+8])
-		if q := equal8(x, c.quote); q != 0 {
-			quote |= gather8(q) << i
-		}
-		delim |= gather8(equal8(x, c.delim)) << i
-		// below 0x20: the low seven bits plus 0x60 do not reach 0x80
-		ctl := ^((x&lows + 0x60*ones) | x) & highs
-		if ctl != 0 {
-			nl |= gather8(equal8(x, c.nl)) << i
-		}
-		if e := ctl | equal8(x, backslashes8) | equal8(x, c.extra); e != 0 {
-			esc |= gather8(e) << i
-		}
-		if h := x & highs; h != 0 {
-			high |= gather8(h) << i
-		}
+// words is classify for whole words, at least one.
+func (c *csvBytes) words(raw []byte, masks []wordMasks) (high uint64) {
+	if haveKernel {
+		return classifyAVX2(&raw[0], &masks[0], len(masks), c)
 	}
-	*m = wordMasks{quote, delim, nl, esc, high}
+	quote, delim, nl, extra := uint64(c.quote)*ones, uint64(c.delim)*ones, uint64(c.nl)*ones, uint64(c.extra)*ones
+	for i := range masks {
+		m := wordMasks{}
+		b := (*[64]byte)(raw[64*i:])
+		for k := 0; k < 64; k += 8 {
+			x := binary.LittleEndian.Uint64(b[k : k+8])
+			if q := equal8(x, quote); q != 0 {
+				m.quote |= gather8(q) << k
+			}
+			m.delim |= gather8(equal8(x, delim)) << k
+			// below 0x20: the low seven bits plus 0x60 do not reach 0x80
+			ctl := ^((x&lows + 0x60*ones) | x) & highs
+			if ctl != 0 {
+				m.nl |= gather8(equal8(x, nl)) << k
+			}
+			if e := ctl | equal8(x, backslashes8) | equal8(x, extra); e != 0 {
+				m.esc |= gather8(e) << k
+			}
+			if h := x & highs; h != 0 {
+				m.high |= gather8(h) << k
+			}
+		}
+		masks[i] = m
+		high |= m.high
+	}
+	return high
 }
 
 // prefixXor sets each bit to the parity of q's bits up to and with it: given the

@@ -56,7 +56,7 @@ func newHeaderParser(f *File) *csvParser {
 	if p.quote != '"' {
 		extra, p.pairCost = '"', 1
 	}
-	p.look = csvBytes{uint64(p.quote) * ones, uint64(p.delim) * ones, uint64(p.nl) * ones, uint64(extra) * ones}
+	p.look = csvBytes{quote: p.quote, delim: p.delim, nl: p.nl, extra: extra}
 	return p
 }
 

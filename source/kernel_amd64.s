@@ -1,0 +1,183 @@
+//go:build !purego
+
+#include "textflag.h"
+
+// These functions find what the portable code finds; FuzzKernel holds that.
+
+// STOREMASK puts the movemasks of Y2 (bytes 0 to 31) and Y3 (32 to 63) as one word
+// into memory.
+#define STOREMASK(to) \
+	VPMOVMSKB Y2, R8  \
+	VPMOVMSKB Y3, R9  \
+	SHLQ      $32, R9 \
+	ORQ       R9, R8  \
+	MOVQ      R8, to
+
+// func classifyAVX2(raw *byte, masks *wordMasks, words int, c *csvBytes) (high uint64)
+TEXT ·classifyAVX2(SB), NOSPLIT, $0-40
+	MOVQ         raw+0(FP), SI
+	MOVQ         masks+8(FP), DI
+	MOVQ         words+16(FP), CX
+	MOVQ         c+24(FP), AX
+	VPBROADCASTB 0(AX), Y8                // quote
+	VPBROADCASTB 1(AX), Y9                // delim
+	VPBROADCASTB 2(AX), Y10               // nl
+	VPBROADCASTB 3(AX), Y11               // extra
+	VPBROADCASTB backslash<>(SB), Y12
+	VPBROADCASTB lastControl<>(SB), Y13
+	XORQ         R10, R10                 // all high masks
+
+word:
+	VMOVDQU  (SI), Y0
+	VMOVDQU  32(SI), Y1
+	VPCMPEQB Y0, Y8, Y2
+	VPCMPEQB Y1, Y8, Y3
+	STOREMASK((DI))
+	VPCMPEQB Y0, Y9, Y2
+	VPCMPEQB Y1, Y9, Y3
+	STOREMASK(8(DI))
+	VPCMPEQB Y0, Y10, Y2
+	VPCMPEQB Y1, Y10, Y3
+	STOREMASK(16(DI))
+
+	// x is a control if the lesser of x and 0x1f is x.
+	VPMINUB  Y0, Y13, Y2
+	VPMINUB  Y1, Y13, Y3
+	VPCMPEQB Y0, Y2, Y2
+	VPCMPEQB Y1, Y3, Y3
+	VPCMPEQB Y0, Y12, Y4
+	VPCMPEQB Y1, Y12, Y5
+	VPCMPEQB Y0, Y11, Y6
+	VPCMPEQB Y1, Y11, Y7
+	VPOR     Y4, Y2, Y2
+	VPOR     Y5, Y3, Y3
+	VPOR     Y6, Y2, Y2
+	VPOR     Y7, Y3, Y3
+	STOREMASK(24(DI))
+
+	VPMOVMSKB Y0, R8
+	VPMOVMSKB Y1, R9
+	SHLQ      $32, R9
+	ORQ       R9, R8
+	MOVQ      R8, 32(DI)
+	ORQ       R8, R10
+
+	ADDQ $64, SI
+	ADDQ $40, DI
+	DECQ CX
+	JNZ  word
+
+	VZEROUPPER
+	MOVQ R10, high+32(FP)
+	RET
+
+DATA backslash<>+0(SB)/1, $0x5c
+GLOBL backslash<>(SB), RODATA|NOPTR, $1
+DATA lastControl<>+0(SB)/1, $0x1f
+GLOBL lastControl<>(SB), RODATA|NOPTR, $1
+
+// The tables of Keiser and Lemire, "Validating UTF-8 In Less Than One
+// Instruction Per Byte" (2020): each bit is an error that two neighbouring bytes
+// may be; it is one where the entries of the first byte's high and low half and
+// of the second byte's high half all have the bit.
+DATA utf8Tables<>+0(SB)/8, $0x0202020202020202 // first byte, high half
+DATA utf8Tables<>+8(SB)/8, $0x4915012180808080
+DATA utf8Tables<>+16(SB)/8, $0xcbcbcb8b8383a3e7 // first byte, low half
+DATA utf8Tables<>+24(SB)/8, $0xcbcbdbcbcbcbcbcb
+DATA utf8Tables<>+32(SB)/8, $0x0101010101010101 // second byte, high half
+DATA utf8Tables<>+40(SB)/8, $0x01010101babaaee6
+GLOBL utf8Tables<>(SB), RODATA|NOPTR, $48
+
+DATA utf8Bytes<>+0(SB)/4, $0x8070600f // a half's mask, 0xe0-0x80, 0xf0-0x80, the high bit
+GLOBL utf8Bytes<>(SB), RODATA|NOPTR, $4
+
+// HALF adds the errors of the 32 bytes at offset from SI to Y15. Bit 7 stands
+// for two continuations one after the other, which is right where the byte two
+// or three before begins a sequence of three or four.
+#define HALF(offset) \
+	VMOVDQU  offset(SI), Y0    \
+	VMOVDQU  offset-1(SI), Y1  \
+	VPSRLW   $4, Y1, Y2        \
+	VPAND    Y11, Y2, Y2       \
+	VPSHUFB  Y2, Y8, Y2        \
+	VPAND    Y11, Y1, Y1       \
+	VPSHUFB  Y1, Y9, Y1        \
+	VPAND    Y1, Y2, Y2        \
+	VPSRLW   $4, Y0, Y0        \
+	VPAND    Y11, Y0, Y0       \
+	VPSHUFB  Y0, Y10, Y0       \
+	VPAND    Y0, Y2, Y2        \
+	VMOVDQU  offset-2(SI), Y3  \
+	VPSUBUSB Y12, Y3, Y3       \
+	VMOVDQU  offset-3(SI), Y4  \
+	VPSUBUSB Y13, Y4, Y4       \
+	VPOR     Y4, Y3, Y3        \
+	VPAND    Y14, Y3, Y3       \
+	VPXOR    Y3, Y2, Y2        \
+	VPOR     Y2, Y15, Y15
+
+// func utf8AVX2(raw *byte, words int) (wrong bool)
+TEXT ·utf8AVX2(SB), NOSPLIT, $0-17
+	MOVQ           raw+0(FP), SI
+	MOVQ           words+8(FP), CX
+	VBROADCASTI128 utf8Tables<>+0(SB), Y8
+	VBROADCASTI128 utf8Tables<>+16(SB), Y9
+	VBROADCASTI128 utf8Tables<>+32(SB), Y10
+	VPBROADCASTB   utf8Bytes<>+0(SB), Y11
+	VPBROADCASTB   utf8Bytes<>+1(SB), Y12
+	VPBROADCASTB   utf8Bytes<>+2(SB), Y13
+	VPBROADCASTB   utf8Bytes<>+3(SB), Y14
+	VPXOR          Y15, Y15, Y15
+
+word:
+	HALF(0)
+	HALF(32)
+	ADDQ $64, SI
+	DECQ CX
+	JNZ  word
+
+	VPTEST Y15, Y15
+	SETNE  wrong+16(FP)
+	VZEROUPPER
+	RET
+
+// func stopsAVX2(raw *byte, stops *uint64, words int) (high uint64)
+TEXT ·stopsAVX2(SB), NOSPLIT, $0-32
+	MOVQ         raw+0(FP), SI
+	MOVQ         stops+8(FP), DI
+	MOVQ         words+16(FP), CX
+	VPBROADCASTB doubleQuote<>(SB), Y8
+	VPBROADCASTB backslash<>(SB), Y12
+	VPBROADCASTB lastControl<>(SB), Y13
+	VPXOR        Y14, Y14, Y14
+
+word:
+	VMOVDQU  (SI), Y0
+	VMOVDQU  32(SI), Y1
+	VPOR     Y0, Y14, Y14
+	VPOR     Y1, Y14, Y14
+	VPMINUB  Y0, Y13, Y2
+	VPMINUB  Y1, Y13, Y3
+	VPCMPEQB Y0, Y2, Y2
+	VPCMPEQB Y1, Y3, Y3
+	VPCMPEQB Y0, Y12, Y4
+	VPCMPEQB Y1, Y12, Y5
+	VPCMPEQB Y0, Y8, Y6
+	VPCMPEQB Y1, Y8, Y7
+	VPOR     Y4, Y2, Y2
+	VPOR     Y5, Y3, Y3
+	VPOR     Y6, Y2, Y2
+	VPOR     Y7, Y3, Y3
+	STOREMASK((DI))
+	ADDQ     $64, SI
+	ADDQ     $8, DI
+	DECQ     CX
+	JNZ      word
+
+	VPMOVMSKB Y14, R8
+	VZEROUPPER
+	MOVQ      R8, high+24(FP)
+	RET
+
+DATA doubleQuote<>+0(SB)/1, $0x22
+GLOBL doubleQuote<>(SB), RODATA|NOPTR, $1

@@ -1,0 +1,13 @@
+//go:build !amd64 || purego
+
+package source
+
+// haveKernel says that there are no functions in assembly: the portable code
+// does it all.
+const haveKernel = false
+
+func classifyAVX2(*byte, *wordMasks, int, *csvBytes) uint64 { panic("no kernel") }
+
+func stopsAVX2(*byte, *uint64, int) uint64 { panic("no kernel") }
+
+func utf8AVX2(*byte, int) bool { panic("no kernel") }
