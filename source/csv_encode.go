@@ -31,20 +31,24 @@ func newCSVKey(text []byte, quote byte) csvKey {
 // encodeRun is measureRun that also writes the records, field by field.
 func (p *csvParser) encodeRun(raw []byte, start int, j job, f *found) int {
 	var q quoteState
+	var s structure
+	var t tally
 	q.start(start)
-	t := tally{start: start}
 	var special uint64 // not 0: the field under way has bytes that must be escaped
 	dst, mark := f.json, len(f.json)
 	column, from := 0, start
 	valid := ^uint64(0) << (start & 63)
 run:
 	for base := start &^ 63; base < len(raw); base += 64 {
-		s := p.resolve(raw, base, valid, &q)
-		if !s.ok {
+		m := &p.masks.window(raw, base, &p.look)[0]
+		if !p.resolve(raw, base, valid, m, &q, &s) {
+			break
+		}
+		if high := m.high & valid; high != 0 && p.masks.unchecked(base) && !q.checkUTF8(raw, base, high) {
 			break
 		}
 		escapes := s.esc | s.pair
-		rest := valid
+		rest, all := valid, valid
 		for ends := s.delim | s.nl; ends != 0; ends &= ends - 1 {
 			below := ends&-ends - 1
 			end := base + bits.TrailingZeros64(ends)
@@ -63,15 +67,16 @@ run:
 				continue
 			}
 			dst = append(dst, '"', '}', j.sep)
-			if !t.add(p, raw, base, valid&below, &s) || !p.takeMeasured(raw, &t, end, j, f) {
+			t.delims = column - 1
+			if !t.add(p, raw, base, all&below, &s) || !p.takeMeasured(raw, start, end, &t, j, f) {
 				break run
 			}
-			start, column, mark, valid, t = end+1, 0, len(dst), rest, tally{start: end + 1}
+			start, column, mark, all, t = end+1, 0, len(dst), rest, tally{}
 			if j.list && (f.full() || len(dst) >= maxListedJSON) {
 				break run
 			}
 		}
-		if !t.add(p, raw, base, valid, &s) {
+		if !t.add(p, raw, base, all, &s) {
 			break
 		}
 		special |= escapes & rest

@@ -22,6 +22,47 @@ const windowWords = 256
 // kernel knows this layout.
 type csvBytes struct{ quote, delim, nl, extra byte }
 
+// pairCost is how long a quote inside quotes is in JSON.
+func (c *csvBytes) pairCost() int {
+	if c.quote == '"' {
+		return len(`\"`)
+	}
+	return 1
+}
+
+// csvMasks is the masks of a window of a piece, and what is known of its UTF-8.
+type csvMasks struct {
+	words      [windowWords]wordMasks
+	from, till int  // the part of the piece that words describe; from is a multiple of 64
+	known      bool // the whole piece is known to be UTF-8
+	// The part of the window in which no sequence is wrong or reaches out at the
+	// end; its bounds are those of words.
+	cleanFrom, cleanTill int
+}
+
+// reset begins a new piece.
+func (w *csvMasks) reset(known bool) { w.from, w.till, w.known = 0, 0, known }
+
+// window gives the masks of the piece from base on, which is a multiple of 64:
+// those of at least one word.
+func (w *csvMasks) window(raw []byte, base int, c *csvBytes) []wordMasks {
+	if base < w.from || base >= w.till {
+		w.from, w.till = base, min(base+64*windowWords, len(raw))
+		high := c.classify(raw[base:w.till], &w.words)
+		w.cleanFrom, w.cleanTill = 0, 0
+		switch {
+		case w.known:
+			w.cleanTill = len(raw)
+		case high != 0 && haveKernel:
+			w.cleanFrom, w.cleanTill = cleanUTF8(raw, base, w.till)
+		}
+	}
+	return w.words[(base-w.from)/64 : (w.till-w.from+63)/64]
+}
+
+// unchecked says that high bytes of the word at base may be wrong.
+func (w *csvMasks) unchecked(base int) bool { return base < w.cleanFrom || base >= w.cleanTill }
+
 // classify fills masks for raw, which is at most windowWords words long, and
 // returns all its high masks in one. Bits past raw's end are zero.
 func (c *csvBytes) classify(raw []byte, masks *[windowWords]wordMasks) (high uint64) {

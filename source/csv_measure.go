@@ -18,44 +18,39 @@ type structure struct {
 	inside    uint64 // within quotes, the opening quote counted in
 	lines     uint64 // line ends inside quotes
 	esc       uint64 // bytes of values that JSON escapes, pairs not counted in
-	ok        bool   // false: something that exact must look at
 }
 
-// resolve tells structure from content in the 64 bytes at base. valid names the
-// bytes that belong to the record under way and to those after it.
-func (p *csvParser) resolve(raw []byte, base int, valid uint64, q *quoteState) (s structure) {
-	m := p.word(raw, base)
+// resolve tells structure from content in the 64 bytes at base, whose masks are
+// m; only the bytes named by valid count. It reports false where exact must look.
+func (p *csvParser) resolve(raw []byte, base int, valid uint64, m *wordMasks, q *quoteState, s *structure) bool {
 	inside := q.inside
-	s.quote = m.quote & valid
-	if s.quote != 0 {
-		inside ^= prefixXor(s.quote)
+	quote := m.quote & valid
+	if quote != 0 {
+		inside ^= prefixXor(quote)
 	}
-	s.inside = inside
+	s.quote, s.inside = quote, inside
 	s.delim, s.nl = m.delim&valid&^inside, m.nl&valid&^inside
 	edges := s.delim | s.nl
-	if s.quote|q.closed != 0 {
-		opening, closing := s.quote&inside, s.quote&^inside
-		follow := closing<<1 | q.closed
-		edges |= closing
-		if opening&^(edges<<1|q.edge) != 0 {
-			return s // a quote inside an unquoted field
-		}
-		if x := follow & valid &^ (s.quote | s.delim | s.nl); x != 0 && !p.lineEndAfterCR(raw, base, x) {
-			return s // text after a closing quote
-		}
-		s.pair = opening & follow
-		q.closed = closing >> 63
+	opening, closing := quote&inside, quote&^inside
+	follow := closing<<1 | q.closed
+	edges |= closing
+	if opening&^(edges<<1|q.edge) != 0 {
+		return false // a quote inside an unquoted field
 	}
-	q.edge, q.inside = edges>>63, uint64(int64(inside)>>63)
+	if x := follow & valid &^ (quote | s.delim | s.nl); x != 0 && !p.lineEndAfterCR(raw, base, x) {
+		return false // text after a closing quote
+	}
+	s.pair = opening & follow
+	q.closed, q.edge, q.inside = closing>>63, edges>>63, uint64(int64(inside)>>63)
 	s.lines = m.nl & valid & inside
 	s.esc = m.esc & valid &^ edges
-	if high := m.high & valid; high != 0 && !p.known {
-		if q.utf8 = utf8Runs(raw, base, high, q.utf8); q.utf8 < 0 {
-			return s
-		}
-	}
-	s.ok = true
-	return s
+	return true
+}
+
+// checkUTF8 checks the runs of high bytes that begin in the word at base.
+func (q *quoteState) checkUTF8(raw []byte, base int, high uint64) bool {
+	q.utf8 = utf8Runs(raw, base, high, q.utf8)
+	return q.utf8 >= 0
 }
 
 // start is the state at a record's start at pos.
@@ -63,84 +58,102 @@ func (q *quoteState) start(pos int) { *q = quoteState{edge: 1 << (pos & 63), utf
 
 // tally is what a record under way is made of so far.
 type tally struct {
-	start                        int // in the piece
-	delims, quotes, extra, lines int
+	delims int
+	bytes  int // what JSON adds to its values' content or, if less than 0, saves
+	lines  int // line ends inside quotes
 }
 
-// add counts the bytes that in names. It reports false for a byte that exact
-// must look at.
+// add counts what is rare among the bytes that in names. It reports false for a
+// byte that exact must look at.
 func (t *tally) add(p *csvParser, raw []byte, base int, in uint64, s *structure) bool {
-	t.delims += bits.OnesCount64(s.delim & in)
-	if q := s.quote & in; q != 0 {
-		t.quotes += bits.OnesCount64(q) - p.pairCost*bits.OnesCount64(s.pair&in)
-	}
+	// An outer quote falls away, and of two inside quotes one, if not both stay
+	// as \".
+	t.bytes += p.look.pairCost()*bits.OnesCount64(s.pair&in) - bits.OnesCount64(s.quote&in)
 	if e := s.esc & in; e != 0 {
 		cost, ok := escapeCosts(raw, base, e)
 		if !ok || p.nl == '\r' && strayLF(raw, base, e, s) {
 			return false
 		}
-		t.extra += cost
+		t.bytes += cost
 	}
-	if l := s.lines & in; l != 0 {
-		t.lines += bits.OnesCount64(l)
-	}
+	t.lines += bits.OnesCount64(s.lines & in)
 	return t.lines < maxQuotedLines
 }
 
 // measureRun takes ordinary records from start on, without looking at their
-// fields: what escaping adds is counted, not written. It returns the start of
-// the first record it did not take.
+// bytes one by one, and returns the start of the first record that it does not
+// take: exact must look at it, or the piece or the list has no room for more.
 func (p *csvParser) measureRun(raw []byte, start int, j job, f *found) int {
 	var q quoteState
+	var s structure
+	var t tally
 	q.start(start)
-	t := tally{start: start}
 	valid := ^uint64(0) << (start & 63)
-	for base := start &^ 63; base < len(raw); base += 64 {
-		s := p.resolve(raw, base, valid, &q)
-		if !s.ok {
+	for base := start &^ 63; base < len(raw); {
+		if j.list && f.full() {
 			return start
 		}
-		for nl := s.nl; nl != 0; nl &= nl - 1 {
-			below := nl&-nl - 1
-			end := base + bits.TrailingZeros64(nl)
-			if !t.add(p, raw, base, valid&below, &s) || !p.takeMeasured(raw, &t, end, j, f) {
+		masks := p.masks.window(raw, base, &p.look)
+		for i := range masks {
+			m := &masks[i]
+			delim, nl := m.delim&valid, m.nl&valid
+			rare := m.esc & valid &^ (delim | nl)
+			if m.quote&valid|q.inside|q.closed != 0 {
+				if !p.resolve(raw, base, valid, m, &q, &s) {
+					return start
+				}
+				delim, nl, rare = s.delim, s.nl, s.quote|s.esc|s.lines
+			} else {
+				q.edge = (delim | nl) >> 63
+				if rare != 0 {
+					s = structure{esc: rare}
+				}
+			}
+			if m.high != 0 && p.masks.unchecked(base) && !q.checkUTF8(raw, base, m.high&valid) {
 				return start
 			}
-			start, t = end+1, tally{start: end + 1}
-			if j.list && f.full() {
+			rest := ^uint64(0)
+			for ; nl != 0; nl &= nl - 1 {
+				in := (nl&-nl - 1) & rest
+				end := base + bits.TrailingZeros64(nl)
+				t.delims += bits.OnesCount64(delim & in)
+				if rare&in != 0 && !t.add(p, raw, base, in, &s) || !p.takeMeasured(raw, start, end, &t, j, f) {
+					return start
+				}
+				start, t, rest = end+1, tally{}, -(nl&-nl)<<1
+			}
+			t.delims += bits.OnesCount64(delim & rest)
+			if rare&rest != 0 && !t.add(p, raw, base, rest, &s) {
 				return start
 			}
-			valid = ^(below<<1 | 1)
+			valid = ^uint64(0)
+			base += 64
 		}
-		if !t.add(p, raw, base, valid, &s) {
-			return start
-		}
-		valid = ^uint64(0)
 	}
 	return start
 }
 
 // takeMeasured books the record that ends at end, with its terminator there, or
 // reports false where exact must look at it.
-func (p *csvParser) takeMeasured(raw []byte, t *tally, end int, j job, f *found) bool {
-	content := end - t.start
-	if content > p.max || t.delims != len(p.names)-1 || p.isComment(raw[t.start:end]) {
+func (p *csvParser) takeMeasured(raw []byte, start, end int, t *tally, j job, f *found) bool {
+	content := end - start
+	if content > p.max || t.delims != len(p.names)-1 || p.isComment(raw[start:end]) {
 		return false
 	}
+	size := p.base + content + t.bytes
 	if content > 0 && p.nl == '\n' && raw[end-1] == '\r' {
-		content-- // and it is not escaped, as was counted
-		t.extra--
+		content--
+		size -= 2 // it was counted as escaped
 	}
 	if content == 0 && len(p.names) > 1 {
 		return false
 	}
-	f.count++
 	if j.list {
 		f.records = append(f.records, Record{
-			Start: uint32(t.start), End: uint32(end + 1),
-			Size: uint32(p.base + content - t.quotes + t.extra), Line: f.lines, LastLine: f.lines + uint32(t.lines),
+			Start: uint32(start), End: uint32(end + 1), Size: uint32(size), Line: f.lines, LastLine: f.lines + uint32(t.lines),
 		})
 	}
+	f.count++
 	f.lines += uint32(t.lines) + 1
 	return true
 }

@@ -10,20 +10,17 @@ const maxQuotedLines = 1000
 // that measures and one that encodes, take the ordinary ones; whatever they meet
 // that is not ordinary they leave to exact, which alone defines what is right.
 type csvParser struct {
-	names      []string
-	keys       []csvKey // what stands before each value, the first with '{'
-	base       int      // a record's JSON without its values' content, minus its delimiters
-	delim, nl  byte
-	quote      byte // noQuote where fields have none
-	pairCost   int  // quotes that a doubled quote inside quotes does not leave in JSON
-	comment    []byte
-	pad        bool // a record with too few fields is good
-	replace    bool // what is not UTF-8 becomes U+FFFD
-	max        int
-	look       csvBytes
-	known      bool // the piece is known to be UTF-8
-	masks      [windowWords]wordMasks
-	from, till int // the part of the piece that masks describe; from is a multiple of 64
+	names     []string
+	keys      []csvKey // what stands before each value, the first with '{'
+	base      int      // a record's JSON without its values' content, minus its delimiters
+	delim, nl byte
+	quote     byte   // noQuote where fields have none
+	comment   []byte // begins a line that is no record
+	pad       bool   // a record with too few fields is good
+	replace   bool   // what is not UTF-8 becomes U+FFFD
+	max       int
+	look      csvBytes
+	masks     csvMasks
 }
 
 // newCSVParser makes a parser for f, whose header must be known.
@@ -49,12 +46,12 @@ func newCSVParser(f *File) (*csvParser, error) {
 // newHeaderParser makes a parser that takes records of any number of fields.
 func newHeaderParser(f *File) *csvParser {
 	p := &csvParser{
-		delim: f.delimiter, nl: f.newline, quote: f.quote, pairCost: 2, max: f.maxRecord,
+		delim: f.delimiter, nl: f.newline, quote: f.quote, max: f.maxRecord,
 		comment: []byte(f.dialect.Comment), pad: f.dialect.Ragged == raggedPad, replace: f.dialect.InvalidUTF8 == invalidReplace,
 	}
 	extra := byte('\\') // one that is looked for anyway
 	if p.quote != '"' {
-		extra, p.pairCost = '"', 1
+		extra = '"'
 	}
 	p.look = csvBytes{quote: p.quote, delim: p.delim, nl: p.nl, extra: extra}
 	return p
@@ -67,7 +64,7 @@ func (p *csvParser) isComment(b []byte) bool {
 
 // parse implements parser.
 func (p *csvParser) parse(raw []byte, j job, f *found) {
-	p.from, p.till, p.known = 0, 0, j.known && !p.replace
+	p.masks.reset(j.known && !p.replace)
 	for at := f.consumed; ; {
 		if j.encode {
 			at = p.encodeRun(raw, at, j, f)
@@ -125,15 +122,6 @@ func (p *csvParser) add(raw []byte, start int, v verdict, j job, f *found) {
 		}
 	}
 	f.lines += v.lines
-}
-
-// word gives the masks of the 64 bytes from base on, which is a multiple of 64.
-func (p *csvParser) word(raw []byte, base int) *wordMasks {
-	if base < p.from || base >= p.till {
-		p.from, p.till = base, min(base+64*windowWords, len(raw))
-		p.look.classify(raw[p.from:p.till], &p.masks)
-	}
-	return &p.masks[(base-p.from)>>6&(windowWords-1)]
 }
 
 // lineEndAfterCR reports whether each CR named by mask, from base on, is the

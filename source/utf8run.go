@@ -38,3 +38,22 @@ func invalidUTF8(b []byte) int {
 		i += n
 	}
 }
+
+// cleanUTF8 looks for wrong UTF-8 in raw[from:till] by the kernel and returns a
+// part of it, in steps of 64 bytes from from on, that has none and does not end
+// within a sequence; an empty one if it is not sure. The sequence that reaches
+// into its start, if any, is right if its first byte's run is.
+func cleanUTF8(raw []byte, from, till int) (cleanFrom, cleanTill int) {
+	if from < 3 { // the kernel looks at the three bytes before
+		from += 64
+	}
+	words := (till - from) / 64
+	if words <= 0 || utf8AVX2(&raw[from], words) {
+		return 0, 0
+	}
+	till = from + 64*words
+	if raw[till-1] >= 0xc0 || raw[till-2] >= 0xe0 || raw[till-3] >= 0xf0 {
+		till -= 64
+	}
+	return from, till
+}
