@@ -96,7 +96,7 @@ func TestDecompressionBomb(t *testing.T) {
 }
 
 func TestCompressedFileOfAnotherKind(t *testing.T) {
-	for name, data := range map[string]string{"is a ZIP archive": "PK\x03\x04rest", "is gzip data": "\x1f\x8brest", "is UTF-16": "\xff\xfea\x00"} {
+	for name, data := range map[string]string{"is a ZIP archive": "PK\x03\x04rest", "is gzip data": "\x1f\x8brest", "is UTF-32": "\xff\xfe\x00\x00a\x00\x00\x00"} {
 		got := checkedScan(t, Options{Path: write(t, "f.csv.gz", gzipped(t, []byte(data)))}, []byte(data), sequential)
 		if !strings.Contains(got.Err, name) {
 			t.Errorf("%q in gzip: error %q, want one with %q", data, got.Err, name)

@@ -2,6 +2,7 @@ package source
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -35,12 +36,13 @@ func (d *Dialect) checkCSV() error {
 			return fmt.Errorf("%s %q: use %q", c.key, c.value, c.other)
 		}
 	}
+	delimiter, quote := cmp.Or(d.Delimiter, ","), cmp.Or(d.Quote, `"`)
 	switch {
-	case !isSeparator(d.Delimiter) || d.Delimiter == d.Quote:
-		return fmt.Errorf("delimiter %q: use one ASCII character that is neither a quote nor a line end", d.Delimiter)
-	case d.Quote != QuoteNone && !isSeparator(d.Quote):
-		return fmt.Errorf(`quote %q: use one ASCII character that is not a line end, or "none"`, d.Quote)
-	case strings.ContainsAny(d.Comment, "\r\n") || d.Comment != "" && (d.Comment[:1] == d.Quote || d.Comment[:1] == d.Delimiter):
+	case !isSeparator(delimiter) || delimiter == quote:
+		return fmt.Errorf("delimiter %q: use one ASCII character that is neither a quote nor a line end", delimiter)
+	case quote != QuoteNone && !isSeparator(quote):
+		return fmt.Errorf(`quote %q: use one ASCII character that is not a line end, or "none"`, quote)
+	case strings.ContainsAny(d.Comment, "\r\n") || d.Comment != "" && (d.Comment[:1] == quote || d.Comment[:1] == delimiter):
 		return fmt.Errorf("comment %q: it must not start with the quote or the delimiter, nor hold a line end", d.Comment)
 	case d.SkipLines < 0:
 		return errors.New("skip_lines: use 0 or more")
@@ -56,8 +58,15 @@ func isSeparator(s string) bool {
 
 // setCSV takes the bytes of a checked dialect.
 func (f *File) setCSV(d Dialect) {
-	f.dialect, f.delimiter, f.quote = d, d.Delimiter[0], noQuote
-	if d.Quote != QuoteNone {
+	f.dialect, f.delimiter, f.quote = d, ',', '"'
+	if d.Delimiter != "" {
+		f.delimiter = d.Delimiter[0]
+	}
+	switch d.Quote {
+	case "":
+	case QuoteNone:
+		f.quote = noQuote
+	default:
 		f.quote = d.Quote[0]
 	}
 }

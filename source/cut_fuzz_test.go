@@ -16,6 +16,9 @@ var sequential = how{block: 1 << 20, workers: 1}
 
 // sameEachWay scans data as name in one way and another, plain and compressed.
 func sameEachWay(t *testing.T, dir, name string, data []byte, o Options, h how) {
+	if strings.HasPrefix(markOf(data), "utf-16") {
+		t.Skip("what it is decoded to is TestEncodings' to know")
+	}
 	put := func(file string, data []byte) string {
 		path := filepath.Join(dir, file)
 		if err := os.WriteFile(path, data, 0o600); err != nil {

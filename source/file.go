@@ -48,14 +48,20 @@ type File struct {
 	info      fs.FileInfo
 	dialect   Dialect
 	delimiter byte
-	quote     byte // noQuote where CSV fields have none
-	newline   byte // what ends a line: '\n', or '\r' in a CSV file without line feeds
+	quote     byte    // noQuote where CSV fields have none
+	encoding  charset // as the options say
+	charset   charset // of the text; known at open, or for a compressed file during Scan
+	replace   bool    // what cannot be decoded
+	newline   byte    // what ends a line: '\n', or '\r' in a CSV file without line feeds
 	maxRecord int
 }
 
-// Seekable says whether ranges of the file can be read again. Those of a
-// compressed file cannot: the caller keeps the records it needs.
-func (f *File) Seekable() bool { return f.Compression == CompressionNone }
+// Seekable says whether ranges of the file can be read again. Those of a file
+// that is compressed or not in UTF-8 cannot: the caller keeps the records it
+// needs.
+func (f *File) Seekable() bool {
+	return f.Compression == CompressionNone && f.charset.name == encodingUTF8
+}
 
 // Hash reads the file once and gives what Scan would store as ContentHash.
 func (f *File) Hash(ctx context.Context) (string, error) {
@@ -121,8 +127,11 @@ const openFlags = os.O_RDONLY | syscall.O_NONBLOCK | syscall.O_NOCTTY
 
 // newFile takes over fd and makes a File of it, or closes it.
 func newFile(fd *os.File, path string, o Options) (*File, error) {
-	f := &File{Path: path, file: fd, maxRecord: o.MaxRecordBytes, newline: '\n'}
+	f := &File{Path: path, file: fd, maxRecord: o.MaxRecordBytes, newline: '\n', replace: o.InvalidUTF8 == invalidReplace}
 	f.setCSV(o.Dialect)
+	if o.Encoding != "" {
+		f.encoding, _ = findCharset(o.Encoding) // checked by withDefaults
+	}
 	err := f.begin(o)
 	if err != nil {
 		fd.Close() // read-only: nothing can be lost, and err says more
@@ -148,7 +157,7 @@ func (f *File) begin(o Options) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return &Error{Path: f.Path, Msg: "read", Err: err}
 	}
-	if err := checkFirstBytes(f.Path, head[:n], f.Compression); err != nil {
+	if err := f.checkFirstBytes(head[:n]); err != nil {
 		return err
 	}
 	if f.Format == FormatCSV && f.Seekable() {

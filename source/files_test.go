@@ -22,9 +22,9 @@ func TestRefusedFiles(t *testing.T) {
 		{"no gzip with .gz", "f.csv.gz", "a,b\n", "is not gzip data"},
 		{"no zstd with .zst", "f.csv.zst", "a,b\n", "is not zstd data"},
 		{"empty file with .gz", "f.csv.gz", "", "is not gzip data"},
-		{"UTF-16 with a mark", "f.csv", "\xff\xfea\x00", "is UTF-16 (little endian)"},
-		{"UTF-16 without a mark", "f.csv", "a\x00,\x00b\x00\n\x00", "looks like UTF-16 (little endian)"},
-		{"UTF-16, big endian", "f.csv", "\x00a\x00,\x00b\x00\n", "looks like UTF-16 (big endian)"},
+		{"UTF-32", "f.csv", "\x00\x00\xfe\xff\x00\x00\x00a", "is UTF-32 text"},
+		{"UTF-16 without a mark", "f.csv", "a\x00,\x00b\x00\n\x00", "looks like UTF-16LE text without a byte order mark"},
+		{"UTF-16, big endian", "f.csv", "\x00a\x00,\x00b\x00\n", "looks like UTF-16BE text without a byte order mark"},
 		{"unknown extension", "f.txt", "a,b\n", "the name does not tell the format"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

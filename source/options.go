@@ -34,7 +34,8 @@ type Dialect struct {
 	// Compression is "none", "gzip", "zstd" or "zip"; "" decides by the file's name.
 	Compression string `json:"compression,omitempty"`
 	// Encoding is the text's, by its WHATWG name: "utf-8", "utf-16le",
-	// "windows-1252", "iso-8859-15". "" is UTF-8, or UTF-16 by its byte order mark.
+	// "windows-1252" (which "latin1" means as well), "iso-8859-15"; see
+	// EncodingName. "" is UTF-8, or UTF-16 by its byte order mark.
 	Encoding string `json:"encoding,omitempty"`
 	// InvalidUTF8 is "" (the record is bad) or "replace" (by U+FFFD).
 	InvalidUTF8 string `json:"invalid_utf8,omitempty"`

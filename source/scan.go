@@ -45,6 +45,7 @@ type scan struct {
 	skipFrom int64 // where the block ended that it began in
 	rest     found
 	parser   parser // the consumer's own
+	decoded  *text  // what a file that is not Seekable is read from
 }
 
 // piece is a part of the file on its way from the reader to fn.
@@ -242,6 +243,9 @@ func (c *scan) emit(raw []byte, f *found) error {
 	if f.stop == stopSkip {
 		last := f.bad[len(f.bad)-1]
 		c.pending, f.bad = &last, f.bad[:len(f.bad)-1]
+	}
+	if c.decoded.replaced() > 0 {
+		f.replaced += withReplacements(raw, f.records)
 	}
 	b := Block{
 		Start: c.off, End: c.off + int64(len(raw)), FirstLine: c.line, Raw: raw,

@@ -173,12 +173,6 @@ func (f *File) difference(now fs.FileInfo) string {
 // withDefaults fills in zero values and refuses what no file could be read
 // with.
 func (o Options) withDefaults() (Options, error) {
-	if o.Delimiter == "" {
-		o.Delimiter = ","
-	}
-	if o.Quote == "" {
-		o.Quote = `"`
-	}
 	if o.MaxRecordBytes == 0 {
 		o.MaxRecordBytes = DefaultMaxRecordBytes
 	}
@@ -193,8 +187,12 @@ func (o Options) withDefaults() (Options, error) {
 	default:
 		return o, fmt.Errorf(`compression %q: use "none", "gzip" or "zstd"`, o.Compression)
 	}
-	o.Path = filepath.Clean(o.Path)
-	err := o.checkCSV()
+	name, err := EncodingName(o.Encoding)
+	if err != nil {
+		return o, err
+	}
+	o.Encoding, o.Path = name, filepath.Clean(o.Path)
+	err = o.checkCSV()
 	return o, err
 }
 

@@ -18,73 +18,45 @@ var magics = []struct {
 	{"%PDF-", "is a PDF document", "export the data as CSV or NDJSON"},
 	{"\x1f\x8b", "is gzip data", `add .gz to the name or set compression = "gzip"`},
 	{"\x28\xb5\x2f\xfd", "is zstd data", `add .zst to the name or set compression = "zstd"`},
-	{"\xff\xfe", "is UTF-16 (little endian) text, which is not supported", "convert it to UTF-8: iconv -f UTF-16 -t UTF-8"},
-	{"\xfe\xff", "is UTF-16 (big endian) text, which is not supported", "convert it to UTF-8: iconv -f UTF-16 -t UTF-8"},
-	{"\x00\x00\xfe\xff", "is UTF-32 text, which is not supported", "convert it to UTF-8: iconv -f UTF-32 -t UTF-8"},
 }
 
 // firstBytes is how much of a file tells what it is.
 const firstBytes = 512
 
-// checkFirstBytes refuses a file whose first bytes say that it is something
-// else than its name or the options say.
-func checkFirstBytes(path string, head []byte, compression string) error {
-	switch compression {
+// checkFirstBytes refuses a file whose first bytes are not those of its
+// compression, or of a text.
+func (f *File) checkFirstBytes(head []byte) error {
+	ok := true
+	switch f.Compression {
 	case CompressionGzip:
-		if !bytes.HasPrefix(head, []byte("\x1f\x8b")) {
-			return &Error{Path: path, Msg: "is not gzip data", Hint: `rename it, or set compression = "none"`}
-		}
-		return nil
+		ok = bytes.HasPrefix(head, []byte("\x1f\x8b"))
 	case CompressionZstd:
-		if !isZstd(head) {
-			return &Error{Path: path, Msg: "is not zstd data", Hint: `rename it, or set compression = "none"`}
-		}
-		return nil
+		ok = isZstd(head)
+	default:
+		return f.checkText(head)
 	}
-	for _, m := range magics {
-		if bytes.HasPrefix(head, []byte(m.prefix)) {
-			return &Error{Path: path, Msg: m.msg, Hint: m.hint}
-		}
-	}
-	if order := utf16WithoutMark(head); order != "" {
-		return &Error{
-			Path: path, Msg: "looks like UTF-16 (" + order + " endian) text without a byte order mark, which is not supported",
-			Hint: "convert it to UTF-8: iconv -f UTF-16" + map[string]string{"little": "LE", "big": "BE"}[order] + " -t UTF-8",
-		}
+	if !ok {
+		return &Error{Path: f.Path, Msg: "is not " + f.Compression + " data", Hint: `rename it, or set compression = "none"`}
 	}
 	return nil
+}
+
+// checkText refuses content that is something else than its name or the options
+// say, and decides its encoding.
+func (f *File) checkText(head []byte) (err error) {
+	for _, m := range magics {
+		if bytes.HasPrefix(head, []byte(m.prefix)) {
+			return &Error{Path: f.Path, Msg: m.msg, Hint: m.hint}
+		}
+	}
+	f.charset, err = f.charsetOf(head)
+	return err
 }
 
 // isZstd knows a frame and a skippable frame (RFC 8878, 3.1).
 func isZstd(head []byte) bool {
 	return bytes.HasPrefix(head, []byte("\x28\xb5\x2f\xfd")) ||
 		len(head) >= 4 && head[0]&0xf0 == 0x50 && head[1] == 0x2a && head[2] == 0x4d && head[3] == 0x18
-}
-
-// utf16WithoutMark guesses by the NUL in every other byte that ASCII text has in
-// UTF-16: "little", "big" or "" for neither.
-func utf16WithoutMark(head []byte) string {
-	head = head[:min(len(head), 64)&^1]
-	if len(head) < 4 {
-		return ""
-	}
-	var even, odd int
-	for i := 0; i < len(head); i += 2 {
-		if head[i] == 0 {
-			even++
-		}
-		if head[i+1] == 0 {
-			odd++
-		}
-	}
-	pairs := len(head) / 2
-	switch {
-	case even == 0 && odd*4 >= pairs*3:
-		return "little"
-	case odd == 0 && even*4 >= pairs*3:
-		return "big"
-	}
-	return ""
 }
 
 // newlineWindow is how much of a CSV file is looked at to see whether its lines

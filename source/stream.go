@@ -4,30 +4,29 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 )
 
-// A compressed file is read once, in one piece after the other: what is behind
-// the end of a record is kept for the next piece.
+// What is not Seekable is read once, as UTF-8 text, in one piece after the
+// other: what is behind the end of a record is kept for the next piece.
 
-// maxRatio and ratioSlack bound what a compressed file may grow to; real data
-// stays far below, a bomb does not.
-const (
-	maxRatio   = 1000
-	ratioSlack = 64 << 20
-)
-
-// stream goes through a compressed file.
+// stream goes through a file that is not Seekable.
 func (c *scan) stream(ctx context.Context) error {
-	r, err := c.decompress()
+	t, err := c.text()
 	if err != nil {
-		return c.damaged(err)
+		return err
 	}
-	defer r.Close()
+	defer t.close()
+	c.decoded = t
+	if err := c.streamText(ctx, t); err != nil {
+		return err
+	}
+	t.close() // its goroutine has come to the end of the disk
+	return c.finish()
+}
+
+// streamText parses a text from its start to its end.
+func (c *scan) streamText(ctx context.Context, r io.Reader) error {
 	buf := make([]byte, c.snapshot.blockSize)
 	held, begun := 0, false
 	var p piece
@@ -35,10 +34,9 @@ func (c *scan) stream(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
-		n, err := io.ReadFull(r, buf[held:])
-		last := errors.Is(err, errShort)
-		if err != nil && !last {
-			return c.damaged(err)
+		n, last, err := readFull(r, buf[held:])
+		if err != nil {
+			return err
 		}
 		raw := buf[:held+n]
 		if c.pending != nil {
@@ -58,7 +56,7 @@ func (c *scan) stream(ctx context.Context) error {
 			}
 		}
 		if last {
-			return c.finish()
+			return nil
 		}
 		if held = len(raw); held == len(buf) {
 			if begun && len(buf) > 2*(c.file.maxRecord+c.snapshot.blockSize) {
@@ -70,14 +68,17 @@ func (c *scan) stream(ctx context.Context) error {
 	}
 }
 
+// readFull fills p as far as the text goes; last says that it ended.
+func readFull(r io.Reader, p []byte) (n int, last bool, err error) {
+	n, err = io.ReadFull(r, p)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return n, true, nil
+	}
+	return n, false, err
+}
+
 // streamHead takes the head off the first bytes, once there are enough.
 func (c *scan) streamHead(raw []byte, last bool) (rest []byte, begun bool, err error) {
-	if len(raw) < firstBytes && !last {
-		return raw, false, nil
-	}
-	if err := checkFirstBytes(c.file.Path, raw[:min(len(raw), firstBytes)], CompressionNone); err != nil {
-		return raw, false, err
-	}
 	if c.file.Format == FormatCSV {
 		c.file.takeSeparatorLine(raw)
 		n := newlineFinder{quote: c.file.quote}
@@ -119,63 +120,13 @@ func (c *scan) skipIn(raw []byte, last bool) (rest []byte, err error) {
 	return nil, nil
 }
 
-func (c *scan) damaged(err error) error {
-	var own *Error
-	if errors.As(err, &own) {
-		return err
-	}
-	msg := c.file.Compression + ": damaged"
-	if errors.Is(err, errCut) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		msg = c.file.Compression + ": cut off before its end"
-	}
-	return &Error{Path: c.file.Path, Msg: msg, Err: err, Hint: "copy the file again"}
-}
-
-var (
-	errShort = errors.New("end of data")
-	errCut   = errors.New("unexpected end of file")
-)
-
-// decompress opens the file's decompressor; what it gives is bounded.
-func (c *scan) decompress() (io.ReadCloser, error) {
-	limit := c.file.Size*maxRatio + ratioSlack
-	if c.file.Compression == CompressionGzip {
-		z, err := gzip.NewReader(c.disk)
-		if err != nil {
-			return nil, err
+// withReplacements counts the records that have a U+FFFD, in a text where some
+// were put in for what could not be decoded.
+func withReplacements(raw []byte, records []Record) (n int64) {
+	for _, r := range records {
+		if bytes.Contains(raw[r.Start:r.End], []byte("\ufffd")) {
+			n++
 		}
-		return &bounded{r: z, left: limit, path: c.file.Path, close: z.Close}, nil
 	}
-	z, err := zstd.NewReader(c.disk, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(64<<20), zstd.WithDecoderLowmem(true))
-	if err != nil {
-		return nil, err
-	}
-	return &bounded{r: z, left: limit, path: c.file.Path, close: func() error { z.Close(); return nil }}, nil
+	return n
 }
-
-// bounded ends a stream that grows beyond reason, and tells its own end from a
-// cut.
-type bounded struct {
-	r     io.Reader
-	left  int64
-	path  string
-	close func() error
-}
-
-// Read gives errShort at the true end, so that io.ReadFull cannot make a cut of
-// it.
-func (b *bounded) Read(p []byte) (int, error) {
-	n, err := b.r.Read(p)
-	if b.left -= int64(n); b.left < 0 {
-		return n, &Error{Path: b.path, Msg: fmt.Sprintf("grows to over %d times its size: decompression ratio", maxRatio), Hint: "it looks like a decompression bomb"}
-	}
-	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return n, errCut
-	case errors.Is(err, io.EOF):
-		return n, errShort
-	}
-	return n, err
-}
-
-func (b *bounded) Close() error { return b.close() }
