@@ -54,6 +54,7 @@ func (r *Runner) plan(ctx context.Context, job *Job, run *store.Run, o Order) (*
 	}
 	p := &planning{runner: r, job: job, run: run, order: o, snapshot: snap, head: head}
 	end, err := p.read(ctx, env)
+	err = errors.Join(err, p.keepNotes(ctx))
 	if err != nil || end != nil || p.spool != nil {
 		err = errors.Join(err, snap.Close())
 		snap = nil
@@ -305,8 +306,14 @@ func (p *planning) finish(ctx context.Context, h *history) (*store.End, error) {
 	if t.records == 0 {
 		return p.empty("no record in " + p.job.Source.Path)
 	}
+	if err := p.noteColumns(ctx, h); err != nil {
+		return nil, err
+	}
 	if limit := p.job.Records.MaxBad; limit.IsPercent && float64(t.dead)*100 > limit.Percent*float64(t.records) {
 		return nil, &PlanError{p.tooManyBad(ctx, t)}
+	}
+	if err := p.keepNotes(ctx); err != nil {
+		return nil, err
 	}
 	return nil, p.runner.Ledger.FinishPlan(ctx, p.run, store.PlanTotals{
 		RecordsRead: t.records, RecordsFiltered: t.filtered, RecordsUnchanged: t.unchanged, RecordsElsewhere: t.elsewhere, BytesRead: p.bytes, TakenOver: h.taken,

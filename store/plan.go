@@ -67,6 +67,7 @@ var discardPlan = []string{
 	`DELETE FROM chunks WHERE run = ?`, // takes ranges with it
 	`DELETE FROM dead_letters WHERE run = ?`,
 	`DELETE FROM snapshots WHERE run = ?`,
+	`DELETE FROM notes WHERE run = ?`,
 }
 
 const updatePlanHead = `UPDATE runs SET shape = ?, job = ?, payload = ? WHERE id = ? AND state = 'planning'`
@@ -108,6 +109,7 @@ type PlanPart struct {
 	Chunks []Chunk
 	Dead   []DeadLetter
 	Files  []SnapshotFile // read to their end
+	Notes  []string       // a line each for a person
 }
 
 const insertChunk = `
@@ -153,7 +155,7 @@ func (l *Ledger) AddToPlan(ctx context.Context, r *Run, p PlanPart) error {
 				return err
 			}
 		}
-		return nil
+		return addNotes(ctx, tx, r.ID, notePlan, p.Notes)
 	})
 	if err != nil {
 		return fmt.Errorf("plan of run %s: %w", r.RunID, err)

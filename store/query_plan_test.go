@@ -42,6 +42,9 @@ func TestQueriesUseIndexes(t *testing.T) {
 		{"FindRun by name", runsByMinute, 3, []string{"runs_by_schedule (schedule=? AND scheduled_for>? AND scheduled_for<?)"}},
 		{"FindRun by id", runByID, 1, []string{"(run_id=?)"}},
 		{"OpenRequests", newRequests, 1, []string{"requests"}},
+		{"notes of a run", notesOfRun, 1, []string{"notes USING PRIMARY KEY (run=?)"}},
+		{"notes added", insertNote, 4, []string{"notes USING PRIMARY KEY (run=?)"}},
+		{"LastWithHeader", lastWithHeader, 2, []string{"runs_by_schedule (schedule=?)", "snapshots EXISTS USING PRIMARY KEY (run=?)"}},
 		{"ReplanRun", replanRun, 3, []string{"attempts_by_chunk (run=?)"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

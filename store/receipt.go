@@ -25,6 +25,7 @@ type Receipt struct {
 	Bytes        ByteCount     `json:"bytes"`
 	Attempts     int64         `json:"attempts"`
 	Balanced     bool          `json:"balanced"`
+	Notes        []string      `json:"notes"` // what else a person should know, a line each
 }
 
 // ChunkBalance counts chunks: Planned is how many the plan has, Pending how
@@ -100,7 +101,8 @@ func receipt(ctx context.Context, tx *sql.Tx, id int64) (*Receipt, error) {
 		return nil, err
 	}
 	c.Balanced = c.Records.Read == c.Records.sum()
-	return c, nil
+	c.Notes, err = notes(ctx, tx, run.ID)
+	return c, err
 }
 
 const countChunkStates = `

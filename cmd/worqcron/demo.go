@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"worqcron"
 	"worqcron/config"
 	"worqcron/sample"
+	"worqcron/source"
 	"worqcron/worqhat/sandbox"
 )
 
@@ -26,8 +28,8 @@ func newDemo(p *program) *cobra.Command {
 		Short: "everything at once, with sample data and without an account",
 		Long: `demo makes a folder with sample data (over 25 MB of CSV, with commas and newlines
 inside fields) and the example configuration, starts a local stand-in for
-WorqHat, runs each schedule, and runs each again to show that nothing is sent
-twice. It needs no account and no network.`,
+WorqHat, runs each schedule that reads such data, and runs each again to show
+that nothing is sent twice. It needs no account and no network.`,
 		Args: exactly(),
 		RunE: func(c *cobra.Command, _ []string) error { return p.demo(c.Context(), dir) },
 	}
@@ -78,7 +80,7 @@ func (p *program) demo(ctx context.Context, dir string) (err error) {
 }
 
 // demoFolder makes the folder with the configuration and the files that its
-// schedules read.
+// schedules read. Schedules without sample data are left out.
 func (p *program) demoFolder(dir string) (*config.Config, error) {
 	var err error
 	if dir == "" {
@@ -99,6 +101,7 @@ func (p *program) demoFolder(dir string) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.Schedules = slices.DeleteFunc(cfg.Schedules, func(s config.Schedule) bool { return !hasSample(s.Job.Source) })
 	for i := range cfg.Schedules {
 		if src := cfg.Schedules[i].Job.Source; src != nil {
 			if err := p.demoFile(strings.ReplaceAll(src.Path, "*", "sample")); err != nil {
@@ -107,6 +110,12 @@ func (p *program) demoFolder(dir string) (*config.Config, error) {
 		}
 	}
 	return cfg, nil
+}
+
+// hasSample says whether the sample data are what a schedule reads: plain CSV
+// or NDJSON, or nothing at all.
+func hasSample(src *source.Options) bool {
+	return src == nil || src.Delimiter == "" && src.Encoding == "" && src.SkipLines == 0
 }
 
 func (p *program) demoFile(path string) error {

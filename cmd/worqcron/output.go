@@ -185,6 +185,9 @@ func printReceipt(w io.Writer, run *store.Run, c *store.Receipt) {
 	line("chunks", "%s planned: %s accepted%s, %s failed, %s unknown, %s pending", n(c.Chunks.Planned), n(c.Chunks.Accepted), assumed,
 		n(c.Chunks.Failed), n(c.Chunks.Unknown), n(c.Chunks.Pending))
 	line("sent", "%s in %s, %s read", humanize.Bytes(uint64(c.Bytes.Sent)), count(c.Attempts, "trigger"), humanize.Bytes(uint64(c.Bytes.Read)))
+	for _, text := range c.Notes {
+		line("note", "%s", text)
+	}
 }
 
 func printRecords(line func(label, format string, args ...any), c *store.Receipt) {

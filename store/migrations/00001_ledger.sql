@@ -64,6 +64,14 @@ CREATE TABLE snapshots (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX snapshots_by_content ON snapshots (size, content_hash);
 
+CREATE TABLE notes (
+    run    INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, -- what it is about
+    number INTEGER NOT NULL CHECK (number >= 1), -- order in the run
+    stage  TEXT    NOT NULL CHECK (stage IN ('plan', 'done')), -- what found it out: the plan, or what follows the end of the run
+    text   TEXT    NOT NULL,                  -- one line for a person
+    PRIMARY KEY (run, number)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE chunks (
     run          INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, -- whose plan
     chunk        INTEGER NOT NULL CHECK (chunk >= 1), -- number in the run
