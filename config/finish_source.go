@@ -66,14 +66,7 @@ func formatOf(o *source.Options) string {
 		return o.Format
 	}
 	bare, _ := ending(o)
-	for _, f := range []struct{ ending, format string }{
-		{".csv", "csv"}, {".tsv", "csv"}, {".ndjson", "ndjson"}, {".jsonl", "ndjson"}, {".json", "json"},
-	} {
-		if strings.HasSuffix(bare, f.ending) {
-			return f.format
-		}
-	}
-	return ""
+	return source.ByName(bare).Format
 }
 
 // onlyFor names the formats that a key makes sense for, where that is not all.
@@ -86,7 +79,7 @@ var onlyFor = map[string]string{
 // keys of another one. Those of [defaults] are for the schedules that they suit.
 func (r *reader) finishFormat(table *node, o *source.Options) {
 	format := formatOf(o)
-	if _, known := ending(o); format == "" && known {
+	if _, known := ending(o); format == "" && known && source.ByName(o.Path).Compression != source.CompressionZip { // whose member may tell
 		name := fmt.Sprintf("the name %q does not tell the format", shorten(path.Base(o.Path)))
 		if o.Path == source.Stdin {
 			name = "the standard input has no name to tell the format"

@@ -58,6 +58,21 @@ func TestCutCompression(t *testing.T) {
 	}
 }
 
+// TestCutLater cuts files behind the bytes that are looked at first.
+func TestCutLater(t *testing.T) {
+	plain := noise(50_000)
+	for name, packed := range map[string][]byte{"f.csv.gz": gzipped(t, plain), "f.csv.zst": zstded(t, plain)} {
+		for _, n := range []int{len(packed) - 1, len(packed) - 9, len(packed) / 2, len(packed) / 3} {
+			for _, block := range []int{64, 1 << 20} {
+				got := checkedScan(t, Options{Path: write(t, name, packed[:n])}, plain, how{block: block, workers: 1})
+				if !strings.Contains(got.Err, "cut off before its end") {
+					t.Errorf("%s cut to %d of %d bytes: error %q", name, n, len(packed), got.Err)
+				}
+			}
+		}
+	}
+}
+
 func TestDamagedCompression(t *testing.T) {
 	plain := noise(500)
 	for _, c := range []struct{ name, want string }{{"f.csv.gz", "gzip: damaged: "}, {"f.csv.zst", "zstd: damaged: "}} {

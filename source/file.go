@@ -8,10 +8,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
+	"github.com/klauspost/compress/zip"
 	"github.com/zeebo/blake3"
 )
 
@@ -19,9 +19,11 @@ import (
 const (
 	FormatCSV       = "csv"
 	FormatNDJSON    = "ndjson"
+	FormatJSON      = "json"
 	CompressionNone = "none"
 	CompressionGzip = "gzip"
 	CompressionZstd = "zstd"
+	CompressionZip  = "zip"
 )
 
 // File is one open file of a Snapshot. Its length and time are those it had
@@ -48,19 +50,21 @@ type File struct {
 	info      fs.FileInfo
 	dialect   Dialect
 	delimiter byte
-	quote     byte    // noQuote where CSV fields have none
-	encoding  charset // as the options say
-	charset   charset // of the text; known at open, or for a compressed file during Scan
-	replace   bool    // what cannot be decoded
-	newline   byte    // what ends a line: '\n', or '\r' in a CSV file without line feeds
+	quote     byte           // noQuote where CSV fields have none
+	encoding  charset        // as the options say
+	charset   charset        // of the text; known at open, or for a compressed file during Scan
+	replace   bool           // what cannot be decoded
+	member    *zip.File      // the one file in a zip
+	zipped    *countedReader // what member is read from
+	newline   byte           // what ends a line: '\n', or '\r' in a CSV file without line feeds
 	maxRecord int
 }
 
 // Seekable says whether ranges of the file can be read again. Those of a file
-// that is compressed or not in UTF-8 cannot: the caller keeps the records it
-// needs.
+// that is compressed, not in UTF-8 or a JSON document cannot: the caller keeps
+// the records it needs.
 func (f *File) Seekable() bool {
-	return f.Compression == CompressionNone && f.charset.name == encodingUTF8
+	return f.Compression == CompressionNone && f.charset.name == encodingUTF8 && f.Format != FormatJSON
 }
 
 // Hash reads the file once and gives what Scan would store as ContentHash.
@@ -164,37 +168,6 @@ func (f *File) begin(o Options) error {
 		f.takeSeparatorLine(head[:n])
 		f.newline, err = f.findNewline()
 		return err
-	}
-	return nil
-}
-
-// classify decides format and compression by the options or else by the name.
-func (f *File) classify(o Options) error {
-	name := strings.ToLower(f.Path)
-	f.Compression = o.Compression
-	bare, suffix := name, CompressionNone
-	if s, ok := strings.CutSuffix(name, ".gz"); ok {
-		bare, suffix = s, CompressionGzip
-	} else if s, ok := strings.CutSuffix(name, ".zst"); ok {
-		bare, suffix = s, CompressionZstd
-	}
-	if f.Compression == "" {
-		f.Compression = suffix
-	}
-	f.Format = o.Format
-	if f.Format != "" {
-		return nil
-	}
-	switch {
-	case strings.HasSuffix(bare, ".csv"):
-		f.Format = FormatCSV
-	case strings.HasSuffix(bare, ".ndjson"), strings.HasSuffix(bare, ".jsonl"):
-		f.Format = FormatNDJSON
-	default:
-		return &Error{
-			Path: f.Path, Msg: "the name does not tell the format (.csv, .ndjson or .jsonl, each also before .gz or .zst)",
-			Hint: `set format = "csv" or format = "ndjson" in [source]`,
-		}
 	}
 	return nil
 }

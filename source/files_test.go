@@ -122,3 +122,20 @@ func TestGlob(t *testing.T) {
 		t.Error("OpenFiles opened a file outside the glob's tree")
 	}
 }
+
+// TestTabs has files whose name says that tabs separate their fields.
+func TestTabs(t *testing.T) {
+	plain := []byte("a\tb\n1,2\t3\n")
+	for name, data := range map[string][]byte{
+		"f.tsv": plain, "F.TSV": plain, "f.tsv.gz": gzipped(t, plain), "f.zip": zipped(t, member{name: "x.tsv", data: string(plain)}),
+	} {
+		got := checkedScan(t, Options{Path: write(t, name, data)}, plain, sequential)
+		if got.Err != "" || len(got.Records) != 1 || got.Records[0].JSON != `{"a":"1,2","b":"3"}` {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	o := Options{Path: write(t, "f.tsv", plain), Dialect: Dialect{Delimiter: ","}}
+	if got := checkedScan(t, o, plain, sequential); !strings.Contains(got.Err, "looks like tab-separated, not ','-separated") {
+		t.Errorf("with a comma: %+v", got)
+	}
+}

@@ -179,13 +179,13 @@ func (o Options) withDefaults() (Options, error) {
 	switch {
 	case o.MaxRecordBytes < 0 || o.MaxRecordBytes > maxMaxRecordBytes:
 		return o, fmt.Errorf("a record's bound must be between 1 and %d bytes, not %d", maxMaxRecordBytes, o.MaxRecordBytes)
-	case o.Format != "" && o.Format != FormatCSV && o.Format != FormatNDJSON:
-		return o, fmt.Errorf(`format %q: use "csv" or "ndjson"`, o.Format)
+	case o.Format != "" && o.Format != FormatCSV && o.Format != FormatNDJSON && o.Format != FormatJSON:
+		return o, fmt.Errorf(`format %q: use "csv", "ndjson" or "json"`, o.Format)
 	}
 	switch o.Compression {
-	case "", CompressionNone, CompressionGzip, CompressionZstd:
+	case "", CompressionNone, CompressionGzip, CompressionZstd, CompressionZip:
 	default:
-		return o, fmt.Errorf(`compression %q: use "none", "gzip" or "zstd"`, o.Compression)
+		return o, fmt.Errorf(`compression %q: use "none", "gzip", "zstd" or "zip"`, o.Compression)
 	}
 	name, err := EncodingName(o.Encoding)
 	if err != nil {

@@ -32,6 +32,7 @@ func (f *File) checkFirstBytes(head []byte) error {
 		ok = bytes.HasPrefix(head, []byte("\x1f\x8b"))
 	case CompressionZstd:
 		ok = isZstd(head)
+	case CompressionZip: // openZip has looked
 	default:
 		return f.checkText(head)
 	}

@@ -3,7 +3,6 @@ package source
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 )
 
@@ -71,7 +70,7 @@ func (c *scan) streamText(ctx context.Context, r io.Reader) error {
 // readFull fills p as far as the text goes; last says that it ended.
 func readFull(r io.Reader, p []byte) (n int, last bool, err error) {
 	n, err = io.ReadFull(r, p)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if err == io.EOF || err == io.ErrUnexpectedEOF { // not wrapped: an *Error may wrap them
 		return n, true, nil
 	}
 	return n, false, err

@@ -2,7 +2,6 @@ package source
 
 import (
 	"bufio"
-	"errors"
 	"io"
 	"sync"
 )
@@ -33,7 +32,7 @@ func (t *text) open(c *scan) (r io.Reader, err error) {
 	}
 	buf := bufio.NewReaderSize(t.unpacked, firstBytes)
 	head, err := buf.Peek(firstBytes)
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && err != io.EOF {
 		return nil, err
 	}
 	if err := c.file.checkText(head); err != nil {
@@ -112,7 +111,7 @@ func (a *readAhead) run(r io.Reader, size int) {
 			buf = make([]byte, size)
 		}
 		n, err := io.ReadFull(r, buf[:size])
-		if errors.Is(err, io.ErrUnexpectedEOF) {
+		if err == io.ErrUnexpectedEOF { // ReadFull's own
 			err = io.EOF
 		}
 		a.full <- aheadPiece{buf[:n], err}

@@ -3,7 +3,6 @@ package source
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -65,7 +64,7 @@ func (t *transcoder) Read(p []byte) (int, error) {
 // fill decodes the next bytes of the text.
 func (t *transcoder) fill() error {
 	n, readErr := t.src.Read(t.in[t.held:])
-	if readErr != nil && !errors.Is(readErr, io.EOF) {
+	if readErr != nil && readErr != io.EOF {
 		return readErr
 	}
 	src := t.in[:t.held+n]

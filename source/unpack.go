@@ -42,7 +42,7 @@ func (u *unpacked) Read(p []byte) (int, error) {
 			Hint: "it looks like a decompression bomb; unpack it yourself if it is none",
 		}
 	}
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && err != io.EOF {
 		return n, u.file.damaged(err)
 	}
 	return n, err
@@ -65,6 +65,15 @@ func (c *scan) unpack() (*unpacked, error) {
 			return nil, c.file.damaged(err)
 		}
 		u.r, u.close = z, z.Close
+	case CompressionZip:
+		z, err := c.file.member.Open()
+		if err != nil {
+			return nil, c.file.damaged(err)
+		}
+		before := c.file.zipped.read.Load()
+		u.r, u.close = z, func() { z.Close() } // it only frees memory
+		u.read = func() int64 { return c.file.zipped.read.Load() - before }
+		return u, nil
 	default:
 		return u, nil
 	}
