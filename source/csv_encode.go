@@ -28,82 +28,116 @@ func newCSVKey(text []byte, quote byte) csvKey {
 	return k
 }
 
+// csvWriter is a record on its way into dst[:cap(dst)].
+type csvWriter struct {
+	dst     []byte // as long as its capacity
+	at      int    // the end of what is written
+	mark    int    // the end of the last whole record
+	special uint64 // not 0: the field under way has bytes that must be escaped
+	column  int
+	from    int // where the field under way begins
+}
+
 // encodeRun is measureRun that also writes the records, field by field.
 func (p *csvParser) encodeRun(raw []byte, start int, j job, f *found) int {
 	var q quoteState
 	var s structure
 	var t tally
 	q.start(start)
-	var special uint64 // not 0: the field under way has bytes that must be escaped
-	dst, mark := f.json, len(f.json)
-	column, from := 0, start
+	e := csvWriter{dst: f.json[:cap(f.json)], at: len(f.json), mark: len(f.json), from: start}
+	counted := !j.known || j.list // else it is known what counting would say
 	valid := ^uint64(0) << (start & 63)
 run:
-	for base := start &^ 63; base < len(raw); base += 64 {
-		m := &p.masks.window(raw, base, &p.look)[0]
-		if !p.resolve(raw, base, valid, m, &q, &s) {
+	for base := start &^ 63; base < len(raw); {
+		if j.list && (f.full() || e.mark >= maxListedJSON) {
 			break
 		}
-		if high := m.high & valid; high != 0 && p.masks.unchecked(base) && !q.checkUTF8(raw, base, high) {
-			break
-		}
-		escapes := s.esc | s.pair
-		rest, all := valid, valid
-		for ends := s.delim | s.nl; ends != 0; ends &= ends - 1 {
-			below := ends&-ends - 1
-			end := base + bits.TrailingZeros64(ends)
-			special |= escapes & rest & below
-			rest = ^(below<<1 | 1)
-			if column == len(p.keys) {
+		masks := p.masks.window(raw, base, &p.look)
+		for i := range masks {
+			m := &masks[i]
+			if m.quote&valid|q.inside|q.closed != 0 {
+				if !p.resolve(raw, base, valid, m, &q, &s) {
+					break run
+				}
+			} else {
+				s = structure{delim: m.delim & valid, nl: m.nl & valid, esc: m.esc & valid &^ (m.delim | m.nl)}
+				q.edge = (s.delim | s.nl) >> 63
+			}
+			if m.high != 0 && p.masks.unchecked(base) && !q.checkUTF8(raw, base, m.high&valid) {
 				break run
 			}
-			to, last := end, s.nl&(below+1) != 0
-			if last && p.nl == '\n' && to > from && raw[to-1] == '\r' {
-				to--
+			escapes, rest := s.esc|s.pair, ^uint64(0)
+			for ends := s.delim | s.nl; ends != 0; ends &= ends - 1 {
+				bit := ends & -ends
+				end := base + bits.TrailingZeros64(ends)
+				e.special |= escapes & (bit - 1)
+				escapes &= -bit
+				if e.column == len(p.keys) {
+					break run
+				}
+				if s.nl&bit == 0 {
+					e.field(&p.keys[e.column], raw, end)
+					e.from = end + 1
+					continue
+				}
+				to := end
+				if p.nl == '\n' && to > e.from && raw[to-1] == '\r' {
+					to--
+				}
+				e.field(&p.keys[e.column], raw, to)
+				e.end(j.sep)
+				t.delims = e.column - 1
+				if counted && !t.add(p, raw, base, rest&(bit-1), &s) || !p.takeMeasured(raw, start, end, &t, j, f) {
+					break run
+				}
+				start, e.from, e.column, e.mark = end+1, end+1, 0, e.at
+				t, rest = tally{}, -bit<<1
 			}
-			dst = p.keys[column].append(dst, raw, from, to, special)
-			column, from, special = column+1, end+1, 0
-			if !last {
-				continue
-			}
-			dst = append(dst, '"', '}', j.sep)
-			t.delims = column - 1
-			if !t.add(p, raw, base, all&below, &s) || !p.takeMeasured(raw, start, end, &t, j, f) {
+			if counted && !t.add(p, raw, base, rest, &s) {
 				break run
 			}
-			start, column, mark, all, t = end+1, 0, len(dst), rest, tally{}
-			if j.list && (f.full() || len(dst) >= maxListedJSON) {
-				break run
-			}
+			e.special |= escapes
+			valid = ^uint64(0)
+			base += 64
 		}
-		if !t.add(p, raw, base, all, &s) {
-			break
-		}
-		special |= escapes & rest
-		valid = ^uint64(0)
 	}
-	f.json = dst[:mark]
+	f.json = e.dst[:e.mark]
 	return start
 }
 
-// append appends the key and the value raw[from:to], which may be in quotes.
-// special is 0 if there is nothing to escape.
-func (key *csvKey) append(dst, raw []byte, from, to int, special uint64) []byte {
-	if from < to && raw[from] == key.quote {
+// field appends a key and the value that ends before to, which may be in quotes.
+func (e *csvWriter) field(key *csvKey, raw []byte, to int) {
+	from := e.from
+	if raw[from] == key.quote && from < to {
 		from, to = from+1, to-1
 	}
-	n, at, k := to-from, len(dst), len(key.text)
-	if special == 0 && k <= len(key.wide) && n <= 2*lane && cap(dst)-at >= 4*lane && len(raw)-from >= 2*lane {
-		room := dst[at : at+4*lane]
-		*(*[2 * lane]byte)(room) = key.wide
-		*(*[2 * lane]byte)(room[k:]) = *(*[2 * lane]byte)(raw[from:])
-		return dst[:at+k+n]
+	n, k, at := to-from, len(key.text), e.at
+	if e.special == 0 && k <= 2*lane && n <= 2*lane && len(e.dst)-at >= 4*lane && len(raw)-from >= 2*lane {
+		*(*[2 * lane]byte)(e.dst[at:]) = key.wide
+		*(*[2 * lane]byte)(e.dst[at+k:]) = *(*[2 * lane]byte)(raw[from:])
+		e.at = at + k + n
+		e.column++
+		return
 	}
-	dst = append(dst, key.text...)
-	if special == 0 {
-		return append(dst, raw[from:to]...)
+	dst := append(e.dst[:at], key.text...)
+	if e.special == 0 {
+		dst = append(dst, raw[from:to]...)
+	} else {
+		dst = appendValue(dst, raw[from:to], key.quote)
 	}
-	return appendValue(dst, raw[from:to], key.quote)
+	e.dst, e.at, e.special = dst[:cap(dst)], len(dst), 0
+	e.column++
+}
+
+// end ends a record.
+func (e *csvWriter) end(sep byte) {
+	if len(e.dst)-e.at < 3 {
+		dst := append(e.dst[:e.at], '"', '}', sep)
+		e.dst, e.at = dst[:cap(dst)], len(dst)
+		return
+	}
+	*(*[3]byte)(e.dst[e.at:]) = [3]byte{'"', '}', sep}
+	e.at += 3
 }
 
 // appendRecord appends the JSON object of a record that exact found good; raw

@@ -96,21 +96,18 @@ func (c *csvBytes) words(raw []byte, masks []wordMasks) (high uint64) {
 		b := (*[64]byte)(raw[64*i:])
 		for k := 0; k < 64; k += 8 {
 			x := binary.LittleEndian.Uint64(b[k : k+8])
-			if q := equal8(x, quote); q != 0 {
-				m.quote |= gather8(q) << k
-			}
 			m.delim |= gather8(equal8(x, delim)) << k
+			m.high |= gather8(x&highs) << k
+			// A quick look, which finds too much only where it finds something.
+			q, s, y := x^quote, x^backslashes8, x^extra
+			if ((q-ones)&^q|(s-ones)&^s|(y-ones)&^y|(x-0x20*ones)&^x)&highs == 0 {
+				continue
+			}
 			// below 0x20: the low seven bits plus 0x60 do not reach 0x80
 			ctl := ^((x&lows + 0x60*ones) | x) & highs
-			if ctl != 0 {
-				m.nl |= gather8(equal8(x, nl)) << k
-			}
-			if e := ctl | equal8(x, backslashes8) | equal8(x, extra); e != 0 {
-				m.esc |= gather8(e) << k
-			}
-			if h := x & highs; h != 0 {
-				m.high |= gather8(h) << k
-			}
+			m.quote |= gather8(equal8(x, quote)) << k
+			m.nl |= gather8(equal8(x, nl)) << k
+			m.esc |= gather8(ctl|equal8(x, backslashes8)|equal8(x, extra)) << k
 		}
 		masks[i] = m
 		high |= m.high
