@@ -10,9 +10,8 @@ import (
 // own name, `","amount":"`. wide is the same text in an array, so that most keys
 // are copied by two wide stores.
 type csvKey struct {
-	text  []byte
-	wide  [2 * lane]byte
-	quote byte // may enclose the value
+	text []byte
+	wide [2 * lane]byte
 }
 
 // csvEnd ends the last value and the object.
@@ -22,17 +21,18 @@ const csvEnd = `"}`
 // room is much cheaper than copying exactly.
 const lane = 16
 
-func newCSVKey(text []byte, quote byte) csvKey {
-	k := csvKey{text: text, quote: quote}
+func newCSVKey(text []byte) csvKey {
+	k := csvKey{text: text}
 	copy(k.wide[:], text)
 	return k
 }
 
-// csvWriter is a record on its way into dst[:cap(dst)].
+// csvWriter is records on their way into dst[:cap(dst)].
 type csvWriter struct {
+	keys    []csvKey
+	quote   byte
 	dst     []byte // as long as its capacity
 	at      int    // the end of what is written
-	mark    int    // the end of the last whole record
 	special uint64 // not 0: the field under way has bytes that must be escaped
 	column  int
 	from    int // where the field under way begins
@@ -44,12 +44,13 @@ func (p *csvParser) encodeRun(raw []byte, start int, j job, f *found) int {
 	var s structure
 	var t tally
 	q.start(start)
-	e := csvWriter{dst: f.json[:cap(f.json)], at: len(f.json), mark: len(f.json), from: start}
+	e := csvWriter{keys: p.keys, quote: p.look.quote, dst: f.json[:cap(f.json)], at: len(f.json), from: start}
+	mark := e.at                  // the end of the last whole record
 	counted := !j.known || j.list // else it is known what counting would say
 	valid := ^uint64(0) << (start & 63)
 run:
 	for base := start &^ 63; base < len(raw); {
-		if j.list && (f.full() || e.mark >= maxListedJSON) {
+		if j.list && (f.full() || mark >= maxListedJSON) {
 			break
 		}
 		masks := p.masks.window(raw, base, &p.look)
@@ -67,77 +68,91 @@ run:
 				break run
 			}
 			escapes, rest := s.esc|s.pair, ^uint64(0)
-			for ends := s.delim | s.nl; ends != 0; ends &= ends - 1 {
-				bit := ends & -ends
-				end := base + bits.TrailingZeros64(ends)
-				e.special |= escapes & (bit - 1)
-				escapes &= -bit
-				if e.column == len(p.keys) {
+			for nl := s.nl; nl != 0; nl &= nl - 1 {
+				bit := nl & -nl
+				in, end := (bit-1)&rest, base+bits.TrailingZeros64(nl)
+				if !e.fields(raw, base, s.delim&in, escapes&in) || !e.end(raw, end, p.nl, j.sep) {
 					break run
 				}
-				if s.nl&bit == 0 {
-					e.field(&p.keys[e.column], raw, end)
-					e.from = end + 1
-					continue
-				}
-				to := end
-				if p.nl == '\n' && to > e.from && raw[to-1] == '\r' {
-					to--
-				}
-				e.field(&p.keys[e.column], raw, to)
-				e.end(j.sep)
-				t.delims = e.column - 1
-				if counted && !t.add(p, raw, base, rest&(bit-1), &s) || !p.takeMeasured(raw, start, end, &t, j, f) {
+				if t.delims = len(e.keys) - 1; counted && !t.add(p, raw, base, in, &s) || !p.takeMeasured(raw, start, end, &t, j, f) {
 					break run
 				}
-				start, e.from, e.column, e.mark = end+1, end+1, 0, e.at
-				t, rest = tally{}, -bit<<1
+				start, mark, t, rest = end+1, e.at, tally{}, -bit<<1
 			}
-			if counted && !t.add(p, raw, base, rest, &s) {
+			if !e.fields(raw, base, s.delim&rest, escapes&rest) || counted && !t.add(p, raw, base, rest, &s) {
 				break run
 			}
-			e.special |= escapes
 			valid = ^uint64(0)
 			base += 64
 		}
 	}
-	f.json = e.dst[:e.mark]
+	f.json = e.dst[:mark]
 	return start
 }
 
-// field appends a key and the value that ends before to, which may be in quotes.
-func (e *csvWriter) field(key *csvKey, raw []byte, to int) {
-	from := e.from
-	if raw[from] == key.quote && from < to {
-		from, to = from+1, to-1
+// fields appends the fields that end at the delimiters that ends names, from
+// base on. It reports false for one too many.
+func (e *csvWriter) fields(raw []byte, base int, ends, escapes uint64) bool {
+	at, special := e.at, e.special
+	dst, keys, column, from := e.dst, e.keys, e.column, e.from
+	for ; ends != 0; ends &= ends - 1 {
+		if column >= len(keys)-1 {
+			return false
+		}
+		key := &keys[column]
+		special |= escapes & (ends&-ends - 1)
+		escapes &= -(ends & -ends)
+		next := base + bits.TrailingZeros64(ends) + 1
+		to := next - 1
+		if raw[from] == e.quote && from < to {
+			from, to = from+1, to-1
+		}
+		n, k := to-from, len(key.text)
+		if special != 0 || k > 2*lane || n > 2*lane || len(dst)-at < 4*lane || len(raw)-from < 2*lane {
+			dst, at = key.append(dst[:at], raw[from:to], special != 0, e.quote)
+		} else {
+			room, value := (*[4 * lane]byte)(dst[at:]), (*[2 * lane]byte)(raw[from:])
+			*(*[2 * lane]byte)(room[:]) = key.wide
+			*(*[lane]byte)(room[k:]) = *(*[lane]byte)(value[:])
+			*(*[lane]byte)(room[k+lane:]) = *(*[lane]byte)(value[lane:])
+			at += k + n
+		}
+		column, from, special = column+1, next, 0
 	}
-	n, k, at := to-from, len(key.text), e.at
-	if e.special == 0 && k <= 2*lane && n <= 2*lane && len(e.dst)-at >= 4*lane && len(raw)-from >= 2*lane {
-		*(*[2 * lane]byte)(e.dst[at:]) = key.wide
-		*(*[2 * lane]byte)(e.dst[at+k:]) = *(*[2 * lane]byte)(raw[from:])
-		e.at = at + k + n
-		e.column++
-		return
-	}
-	dst := append(e.dst[:at], key.text...)
-	if e.special == 0 {
-		dst = append(dst, raw[from:to]...)
-	} else {
-		dst = appendValue(dst, raw[from:to], key.quote)
-	}
-	e.dst, e.at, e.special = dst[:cap(dst)], len(dst), 0
-	e.column++
+	e.dst, e.at, e.column, e.from, e.special = dst, at, column, from, special|escapes
+	return true
 }
 
-// end ends a record.
-func (e *csvWriter) end(sep byte) {
-	if len(e.dst)-e.at < 3 {
-		dst := append(e.dst[:e.at], '"', '}', sep)
-		e.dst, e.at = dst[:cap(dst)], len(dst)
-		return
+// end appends the record's last field, which ends at end, and sep. It reports
+// false if it is not the last column's.
+func (e *csvWriter) end(raw []byte, end int, nl, sep byte) bool {
+	if e.column != len(e.keys)-1 {
+		return false
 	}
-	*(*[3]byte)(e.dst[e.at:]) = [3]byte{'"', '}', sep}
-	e.at += 3
+	from, to := e.from, end
+	if nl == '\n' && to > from && raw[to-1] == '\r' {
+		to--
+	}
+	if raw[from] == e.quote && from < to {
+		from, to = from+1, to-1
+	}
+	e.dst, e.at = e.keys[e.column].append(e.dst[:e.at], raw[from:to], e.special != 0, e.quote)
+	dst := append(e.dst[:e.at], '"', '}', sep)
+	e.dst, e.at = dst[:cap(dst)], len(dst)
+	e.from, e.column, e.special = end+1, 0, 0
+	return true
+}
+
+// append appends the key and a value without its outer quotes, and returns dst
+// up to its capacity and how much of it is written.
+func (key *csvKey) append(dst, value []byte, special bool, quote byte) (full []byte, at int) {
+	dst = append(dst, key.text...)
+	if special {
+		dst = appendValue(dst, value, quote)
+	} else {
+		dst = append(dst, value...)
+	}
+	return dst[:cap(dst)], len(dst)
 }
 
 // appendRecord appends the JSON object of a record that exact found good; raw

@@ -36,7 +36,7 @@ func newCSVParser(f *File) (*csvParser, error) {
 		if i == 0 {
 			key = `{"`
 		}
-		k := newCSVKey(append(appendEscaped([]byte(key), []byte(name)), `":"`...), p.quote)
+		k := newCSVKey(append(appendEscaped([]byte(key), []byte(name)), `":"`...))
 		p.keys = append(p.keys, k)
 		p.base += len(k.text)
 	}

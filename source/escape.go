@@ -23,13 +23,12 @@ func appendEscaped(dst, text []byte) []byte {
 	return append(dst, text[from:]...)
 }
 
-// appendValue is appendEscaped for a quoted CSV field, without its outer quotes,
-// and for an unquoted one, which has none: a doubled quote becomes one.
+// appendValue is appendEscaped for a CSV field without its outer quotes, if it
+// has any: two quotes, which only such a field has, become one.
 func appendValue(dst, text []byte, quote byte) []byte {
 	if quote != '"' {
 		if i := bytes.IndexByte(text, quote); i >= 0 {
-			double := []byte{quote, quote}
-			return appendEscaped(dst, bytes.ReplaceAll(text, double, double[:1]))
+			text = bytes.ReplaceAll(text, []byte{quote, quote}, []byte{quote})
 		}
 		return appendEscaped(dst, text)
 	}
