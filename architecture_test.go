@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"worqcron":                 {},
 	"worqcron/cmd/worqcron":    {"*"},
 	"worqcron/bench":           {"*"},
-	"worqcron/config":          {"worqcron/source", "worqcron/batch", "worqcron/worqhat", "worqcron/scheduler"}, // their option types
+	"worqcron/config":          {"worqcron/source", "worqcron/batch", "worqcron/worqhat", "worqcron/scheduler", "worqcron/expression"}, // their option types
 	"worqcron/scheduler":       {},
 	"worqcron/batch":           {"worqcron/source", "worqcron/worqhat", "worqcron/store", "worqcron/expression"},
 	"worqcron/source":          {"worqcron/expression"},

@@ -6,10 +6,11 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"worqcron/expression"
 )
 
 // Payload is the compiled `payload` table of a schedule: the members that each
@@ -26,16 +27,8 @@ type Payload struct {
 // an expression.
 type payloadPart struct {
 	fixed      []byte
-	expression *expression // nil for fixed text
-	inString   bool        // the value is a piece of a JSON string, not a whole value
-}
-
-// Moment is what the expressions of a payload can know about a run.
-type Moment struct {
-	Schedule     string
-	RunID        string
-	ScheduledFor time.Time // in the schedule's zone
-	Origin       string
+	expression *payloadExpression // nil for fixed text
+	inString   bool               // the value is a piece of a JSON string, not a whole value
 }
 
 // ExpressionError is a value of a payload that cannot be compiled or rendered.
@@ -81,14 +74,16 @@ func (p *Payload) Keys() []string { return slices.Clone(p.keys) }
 // empty for an empty payload. Strings carry no more escapes than JSON needs.
 // An expression that fails, or whose value JSON cannot carry, is an
 // *ExpressionError.
-func (p *Payload) Render(m Moment) ([]byte, error) {
+func (p *Payload) Render(m expression.Moment) ([]byte, error) {
 	var out []byte
+	var machine expression.Machine
+	names := m.Values()
 	for _, part := range p.parts {
 		if part.expression == nil {
 			out = append(out, part.fixed...)
 			continue
 		}
-		value, err := part.expression.evaluate(m)
+		value, err := part.expression.evaluate(&machine, names)
 		if err != nil {
 			return nil, err
 		}
@@ -262,37 +257,7 @@ func appendStringPiece(dst []byte, value any) ([]byte, error) {
 }
 
 func expressionFault(steps []any, offset int, msg, hint string) *ExpressionError {
-	return &ExpressionError{Path: payloadPath(steps), Steps: steps, Offset: offset, Msg: msg, Hint: hint}
-}
-
-// payloadPath writes steps as TOML would: payload.list[2]."a.b".
-func payloadPath(steps []any) string {
-	var b strings.Builder
-	b.WriteString("payload")
-	for _, step := range steps {
-		switch s := step.(type) {
-		case int:
-			fmt.Fprintf(&b, "[%d]", s)
-		case string:
-			b.WriteByte('.')
-			if isBareKey(s) {
-				b.WriteString(s)
-			} else {
-				b.WriteString(strconv.Quote(s))
-			}
-		}
-	}
-	return b.String()
-}
-
-func isBareKey(key string) bool {
-	for _, c := range []byte(key) {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-		if !letter && (c < '0' || c > '9') && c != '_' && c != '-' {
-			return false
-		}
-	}
-	return key != ""
+	return &ExpressionError{Path: expression.Path("payload", steps), Steps: steps, Offset: offset, Msg: msg, Hint: hint}
 }
 
 // extend returns a new slice, so that errors can keep their steps.

@@ -9,17 +9,19 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"worqcron/expression"
 )
 
 // nightInNewYork is a moment just inside the second pass of a repeated hour,
 // where local time and UTC disagree about the day's end.
-func nightInNewYork(t testing.TB) Moment {
+func nightInNewYork(t testing.TB) expression.Moment {
 	t.Helper()
 	zone, err := time.LoadLocation("America/New_York")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Moment{
+	return expression.Moment{
 		Schedule:     "orders",
 		RunID:        "0193a7c2-7c1e-7bb0-a5f0-2f3c4d5e6f70",
 		ScheduledFor: time.Date(2026, 11, 24, 2, 30, 0, 0, zone),
@@ -109,8 +111,8 @@ func TestCompilePayloadErrors(t *testing.T) {
 		{"bad directive", "${strftime(scheduled_for, '%Y-%i')}", 26, `strftime: there is no "%i"`, "docs/configuration.md"},
 		{"cut directive", "${strftime(scheduled_for, '%Y-%')}", 26, `strftime: the format ends within "%"`, ""},
 		{"wrong argument", "${strftime(schedule, '%Y')}", 11, "cannot use string as argument (type time.Time)", ""},
-		{"too long", "${'" + strings.Repeat("x", maxExpressionBytes) + "'}", 2, "the expression is longer than 4096 bytes", ""},
-		{"too many nodes", "${" + strings.Repeat("1+", maxExpressionNodes) + "1}", 503, "compilation failed: expression exceeds maximum allowed nodes", ""},
+		{"too long", "${'" + strings.Repeat("x", expression.MaxBytes) + "'}", 2, "the expression is longer than 4096 bytes", ""},
+		{"too many nodes", "${" + strings.Repeat("1+", expression.MaxNodes) + "1}", 503, "compilation failed: expression exceeds maximum allowed nodes", ""},
 		{"infinity", math.Inf(1), 0, "+Inf, a number that JSON does not have", "string"},
 		{"not UTF-8", "\xff", 0, "text that is not UTF-8", ""},
 		{"another type", int8(1), 0, "a int8 has no form in JSON", ""},

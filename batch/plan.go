@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"worqcron/expression"
 	"worqcron/source"
 	"worqcron/store"
 )
@@ -69,7 +70,7 @@ func (r *Runner) planHead(job *Job, run *store.Run, s shape) (h store.PlanHead, 
 	if h.Job, err = s.text(); err != nil {
 		return h, err
 	}
-	payload, err := job.Payload.Render(Moment{
+	payload, err := job.Payload.Render(expression.Moment{
 		Schedule: job.Schedule, RunID: run.RunID, ScheduledFor: run.ScheduledFor.In(job.Zone), Origin: run.Origin,
 	})
 	if err != nil {

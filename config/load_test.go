@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"worqcron/batch"
+	"worqcron/expression"
 	"worqcron/source"
 	"worqcron/worqhat"
 )
@@ -123,7 +124,7 @@ b.c = 0xFF
 	if s.Name != "eu.orders-2_x" || s.CatchUp != "all" || s.CatchUpWindow != 60*time.Hour || s.Timezone != "Europe/Berlin" {
 		t.Errorf("got %+v", s)
 	}
-	payload, err := s.Job.Payload.Render(batch.Moment{Schedule: s.Name})
+	payload, err := s.Job.Payload.Render(expression.Moment{Schedule: s.Name})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +244,7 @@ func TestExampleLoads(t *testing.T) {
 		t.Errorf("schedules: got %v, want %v", names, want)
 	}
 	zone := c.Schedules[1].Job.Zone
-	payload, err := c.Schedules[1].Job.Payload.Render(batch.Moment{ScheduledFor: time.Date(2026, 11, 24, 2, 30, 0, 0, zone)})
+	payload, err := c.Schedules[1].Job.Payload.Render(expression.Moment{ScheduledFor: time.Date(2026, 11, 24, 2, 30, 0, 0, zone)})
 	if err != nil || string(payload) != `"day":"2026-11-23","report":"orders"` {
 		t.Errorf("payload: got %s, %v", payload, err)
 	}

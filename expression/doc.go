@@ -1,5 +1,13 @@
 // Package expression is the one expression language of the configuration: ${…}
 // in a payload, and where and set of a source.
+//
+// The language is expr-lang/expr without what would give another value each
+// time: the clock (now, date), so that a plan can be repeated, and the functions
+// that list a map in Go's random order (keys, values, toPairs). strftime is
+// ours. An expression is compiled and checked once, against the names that its
+// Scope has, and run as often as needed by a Machine, which bounds its memory.
+//
+// The package does not decide what a value becomes in a body.
 package expression
 
 import "time"
@@ -11,3 +19,13 @@ type Moment struct {
 	ScheduledFor time.Time // its slot, in the schedule's zone; a run by hand: its start
 	Origin       string    // what asked for it: slot, manual, …
 }
+
+// Values are the moment's names and what they stand for.
+func (m Moment) Values() map[string]any {
+	return map[string]any{
+		"schedule": m.Schedule, "run_id": m.RunID, "scheduled_for": m.ScheduledFor, "origin": m.Origin,
+	}
+}
+
+// MomentHint says what an expression may name where there is no record.
+const MomentHint = "an expression knows schedule, run_id, scheduled_for and origin, and strftime(time, format)"
