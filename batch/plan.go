@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"worqcron/expression"
 	"worqcron/source"
@@ -49,9 +50,9 @@ func (r *Runner) plan(ctx context.Context, job *Job, run *store.Run, o Order) (*
 	if job.Source == nil {
 		return &planned{}, r.planPayload(ctx, run, env, job.Chunk.MaxBytes, head)
 	}
-	snap, err := source.OpenSnapshot(*job.Source)
+	snap, err := r.openSource(ctx, job, run, o)
 	if err != nil {
-		return nil, &PlanError{err}
+		return nil, err
 	}
 	p := &planning{runner: r, job: job, run: run, order: o, snapshot: snap, head: head}
 	end, err := p.read(ctx, env)
@@ -61,6 +62,30 @@ func (r *Runner) plan(ctx context.Context, job *Job, run *store.Run, o Order) (*
 		snap = nil
 	}
 	return &planned{snapshot: snap, end: end}, err
+}
+
+// openSource takes the snapshot, when the files have settled.
+func (r *Runner) openSource(ctx context.Context, job *Job, run *store.Run, o Order) (*source.Snapshot, error) {
+	waited := false
+	snap, err := source.OpenSettled(ctx, *job.Source, source.Settling{
+		For: job.Files.Settle, AtMost: job.Files.SettleTimeout,
+		Waiting: func(path string, until time.Duration) {
+			waited = true
+			o.Progress.wait(path)
+			r.Log.Info("waiting for a file to settle", "schedule", run.Schedule, "run_id", run.RunID, "path", path,
+				"settle", job.Files.Settle, "at_least", until.Round(time.Millisecond))
+		},
+	})
+	if waited {
+		o.Progress.wait("")
+	}
+	switch {
+	case err == nil:
+		return snap, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	}
+	return nil, &PlanError{err}
 }
 
 func (r *Runner) planHead(job *Job, run *store.Run, s shape) (h store.PlanHead, err error) {

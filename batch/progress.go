@@ -13,10 +13,12 @@ type Progress struct {
 	chunks, chunksTotal, chunksDone atomic.Int64
 	bytesSent, triggers, recordsOut atomic.Int64
 	delivering                      atomic.Bool
+	waiting                         atomic.Value // string
 }
 
 // ProgressNow is a Progress at one instant.
 type ProgressNow struct {
+	Waiting     string // the file that has yet to settle; "" if none has
 	Delivering  bool
 	BytesTotal  int64 // to be planned
 	BytesRead   int64 // planned so far, decompressed
@@ -31,10 +33,17 @@ type ProgressNow struct {
 
 // Now returns the counts.
 func (p *Progress) Now() ProgressNow {
+	waiting, _ := p.waiting.Load().(string)
 	return ProgressNow{
-		Delivering: p.delivering.Load(), BytesTotal: p.bytesTotal.Load(), BytesRead: p.bytesRead.Load(),
+		Waiting: waiting, Delivering: p.delivering.Load(), BytesTotal: p.bytesTotal.Load(), BytesRead: p.bytesRead.Load(),
 		RecordsRead: p.records.Load(), Chunks: p.chunks.Load(), ChunksTotal: p.chunksTotal.Load(),
 		ChunksDone: p.chunksDone.Load(), BytesSent: p.bytesSent.Load(), Triggers: p.triggers.Load(), RecordsDone: p.recordsOut.Load(),
+	}
+}
+
+func (p *Progress) wait(path string) {
+	if p != nil {
+		p.waiting.Store(path)
 	}
 }
 

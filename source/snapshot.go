@@ -27,7 +27,7 @@ const blockBytes = 1 << 20
 // maxMaxRecordBytes keeps offsets within a block far inside 32 bits.
 const maxMaxRecordBytes = 1 << 30
 
-// OpenSnapshot opens the files that o.Path names, in the order of their names.
+// OpenSnapshot opens the files that o.Path names, in the order of o.Order.
 // A glob that matches nothing gives a Snapshot without files; a path without
 // glob characters that does not exist gives an error that wraps fs.ErrNotExist.
 //
@@ -54,10 +54,17 @@ func OpenSnapshot(o Options) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openAll(o, paths, t.open)
+	s, err := openAll(o, paths, t.open)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.sort(o.Order); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
-// OpenFiles opens just these paths, as a run needs them that goes on with what
+// OpenFiles opens just these paths in this order, as a run needs them that goes on with what
 // an earlier Snapshot named. The same checks apply; a missing file is an error
 // that names it and wraps fs.ErrNotExist.
 func OpenFiles(o Options, paths []string) (*Snapshot, error) {

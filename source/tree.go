@@ -64,13 +64,30 @@ func (t *tree) isFolder(name string) bool {
 	return err == nil && info.IsDir()
 }
 
-// open has the shape of os.OpenFile. A path outside the tree is refused.
+// open has the shape of os.OpenFile.
 func (t *tree) open(file string, flag int, perm os.FileMode) (*os.File, error) {
-	name, err := filepath.Rel(t.base, file)
-	if err != nil || name == ".." || strings.HasPrefix(name, ".."+string(filepath.Separator)) {
-		return nil, &fs.PathError{Op: "open", Path: file, Err: errors.New("it is not below " + t.base)}
+	name, err := t.name(file)
+	if err != nil {
+		return nil, err
 	}
 	return t.root.OpenFile(name, flag, perm)
+}
+
+func (t *tree) stat(file string) (fs.FileInfo, error) {
+	name, err := t.name(file)
+	if err != nil {
+		return nil, err
+	}
+	return t.root.Stat(name)
+}
+
+// name is a path within the tree. One outside is refused.
+func (t *tree) name(file string) (string, error) {
+	name, err := filepath.Rel(t.base, file)
+	if err != nil || name == ".." || strings.HasPrefix(name, ".."+string(filepath.Separator)) {
+		return "", &fs.PathError{Op: "open", Path: file, Err: errors.New("it is not below " + t.base)}
+	}
+	return name, nil
 }
 
 func (t *tree) close() { t.root.Close() } // a folder opened for reading: its close loses nothing

@@ -61,12 +61,14 @@ type drawing struct {
 	began   time.Time
 	sending time.Time
 	writer  progress.Writer
+	waiting string // the file that has yet to settle, as it is shown
 	plan    *progress.Tracker
 	deliver *progress.Tracker
 }
 
 func (d *drawing) update() {
 	now := d.from.Now()
+	d.showWaiting(now.Waiting)
 	if d.plan == nil && now.BytesTotal > 0 {
 		d.plan = &progress.Tracker{Message: "plan", Total: now.BytesTotal, Units: progress.UnitsBytes}
 		d.writer.AppendTracker(d.plan)
@@ -92,6 +94,19 @@ func (d *drawing) update() {
 	rate := float64(now.Triggers) / max(time.Since(d.sending).Seconds(), 0.001)
 	d.deliver.UpdateMessage(fmt.Sprintf("deliver  %s records · %s/s · %.1f triggers/s",
 		humanize.Comma(now.RecordsDone), perSecond(now.BytesSent, d.sending), rate))
+}
+
+// showWaiting says what the run waits for before it reads.
+func (d *drawing) showWaiting(path string) {
+	switch {
+	case path == d.waiting:
+		return
+	case path == "":
+		d.writer.SetPinnedMessages()
+	default:
+		d.writer.SetPinnedMessages("waiting until " + path + " has settled")
+	}
+	d.waiting = path
 }
 
 func (d *drawing) end() {
