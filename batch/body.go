@@ -31,10 +31,11 @@ func (e *SourceChangedError) Error() string {
 // its spool. It is opened once a run and shared by the workers.
 type records struct {
 	envelope *envelope
-	snapshot *source.Snapshot // nil without files
-	index    map[int]int      // file in the ledger → file in snapshot
-	spool    *os.File         // nil without a spool
-	changed  error            // a *SourceChangedError found at once: only kept bodies serve
+	columns  map[int]*envelope // by file in the ledger, where bodies carry columns
+	snapshot *source.Snapshot  // nil without files
+	index    map[int]int       // file in the ledger → file in snapshot
+	spool    *os.File          // nil without a spool
+	changed  error             // a *SourceChangedError found at once: only kept bodies serve
 	kept     keptBodies
 	runID    string
 	maxBytes int64 // of a body
@@ -72,6 +73,12 @@ func openRecords(ctx context.Context, o opening) (*records, error) {
 	rec := &records{kept: o.kept, runID: o.run.RunID, maxBytes: s.MaxBytes, held: o.held != nil, index: map[int]int{}}
 	if rec.envelope, err = newEnvelope(s, o.run); err != nil || !s.HasSource {
 		return rec, err
+	}
+	if rec.envelope.columns {
+		rec.columns = map[int]*envelope{}
+		for _, f := range o.files {
+			rec.columns[f.File] = rec.envelope.withColumns(f.Columns)
+		}
 	}
 	if rec.held {
 		rec.snapshot = o.held
@@ -135,9 +142,14 @@ func sameFile(ctx context.Context, now *source.File, then store.SnapshotFile) er
 			return &SourceChangedError{Path: then.Path, How: "was written at " + now.ModTime.UTC().Format(time.RFC3339) + " with other bytes"}
 		}
 	}
-	if then.Header != "" {
-		return json.Unmarshal([]byte(then.Header), &now.Header)
+	if then.Header == "" {
+		return nil
 	}
+	var names []string
+	if err := json.Unmarshal([]byte(then.Header), &names); err != nil {
+		return err
+	}
+	now.SetHeader(names)
 	return nil
 }
 
@@ -206,7 +218,8 @@ func (b *bodyBuilder) fill(c *store.Chunk) error {
 	if int64(cap(b.buf)) < c.BodyBytes { // grows to the run's largest body in few steps, and stays
 		b.buf = make([]byte, 0, min(2*c.BodyBytes, b.records.maxBytes))
 	}
-	b.buf = append(b.buf[:0], b.records.envelope.head...)
+	env := b.records.envelopeOf(c)
+	b.buf = append(b.buf[:0], env.head...)
 	b.sum.Reset()
 	n := int64(0)
 	var err error
@@ -227,8 +240,16 @@ func (b *bodyBuilder) fill(c *store.Chunk) error {
 	if c.SourceHash != "" && sourceHash(b.sum) != c.SourceHash {
 		return b.changed(c, fmt.Sprintf("has other bytes for chunk %d", c.Chunk))
 	}
-	b.buf = b.records.envelope.appendTail(b.buf, c)
+	b.buf = env.appendTail(b.buf, c)
 	return nil
+}
+
+// envelopeOf is the envelope of a chunk. All its records have the same columns.
+func (rec *records) envelopeOf(c *store.Chunk) *envelope {
+	if rec.columns == nil || len(c.Ranges) == 0 {
+		return rec.envelope
+	}
+	return rec.columns[c.Ranges[0].File]
 }
 
 func (b *bodyBuilder) fillFromFiles(c *store.Chunk) (total int64, err error) {

@@ -6,22 +6,31 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"worqcron/source"
 	"worqcron/store"
 )
 
 // envelope is what surrounds the records of each body of a run:
 //
 //	{"records":[ … ],"report":"orders","_batch":{"schedule":…,"chunk":1,"records":5000,"key":…}}
+//	{"columns":["a","b"],"rows":[ … ],"report":"orders","_batch":{…}}   records_as = "columns"
 //
 // Its length depends on the chunk only by the digits of two numbers. Packing
 // counts each of them with maxDigits, so that a body never grows past its limit
 // when a number gets longer.
 type envelope struct {
-	head      []byte // up to the first record
-	middle    []byte // from the end of the records to the chunk's number
-	hasBatch  bool
-	hasSource bool
+	head     []byte // up to the first record; with columns it comes with them
+	middle   []byte // from the end of the records to the chunk's number
+	hasBatch bool
+	columns  bool   // the names of the records' members stand before them
+	text     string // those names as JSON
 }
+
+// members that take the place of records_key with records_as = "columns"
+const (
+	columnsKey = "columns"
+	rowsKey    = "rows"
+)
 
 // maxDigits is what packing allows for a chunk's number and for its records.
 const maxDigits = 10
@@ -35,7 +44,7 @@ const (
 )
 
 func newEnvelope(s shape, r *store.Run) (*envelope, error) {
-	e := &envelope{hasBatch: s.BatchKey != "", hasSource: s.HasSource}
+	e := &envelope{hasBatch: s.BatchKey != "", columns: s.HasSource && s.RecordsAs == source.RecordsAsColumns}
 	e.head = append(e.head, '{')
 	if s.HasSource {
 		var err error
@@ -56,6 +65,30 @@ func newEnvelope(s shape, r *store.Run) (*envelope, error) {
 	}
 	e.appendMember(s.HasSource || r.Payload != "", string(about))
 	return e, nil
+}
+
+// withColumns is the envelope for records whose members have these names, a JSON
+// list.
+func (e *envelope) withColumns(names string) *envelope {
+	own := *e
+	own.text = names
+	own.head = []byte(`{"` + columnsKey + `":` + names + `,"` + rowsKey + `":[`)
+	return &own
+}
+
+// columnsText is names as a JSON list.
+func columnsText(names []string) (string, error) {
+	b := []byte{'['}
+	for i, name := range names {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		var err error
+		if b, err = jsontext.AppendQuote(b, name); err != nil {
+			return "", err
+		}
+	}
+	return string(append(b, ']')), nil
 }
 
 func (e *envelope) appendMember(follows bool, member string) {

@@ -60,6 +60,19 @@ type place struct {
 	json                 int64 // offset of the current record there
 }
 
+// columns makes the records that follow go out under these names, a JSON list.
+// Where the names change, a chunk ends.
+func (p *packer) columns(names string) error {
+	if !p.envelope.columns || names == p.envelope.text {
+		return nil
+	}
+	if err := p.cut(nil); err != nil {
+		return err
+	}
+	p.envelope = p.envelope.withColumns(names)
+	return nil
+}
+
 // block packs the records of one block.
 func (p *packer) block(file int, b *source.Block, known *earlier) error {
 	p.totals.records += b.Filtered

@@ -43,6 +43,9 @@ func (r *Runner) plan(ctx context.Context, job *Job, run *store.Run, o Order) (*
 		return nil, err
 	}
 	run.Shape, run.Payload = head.Shape, head.Payload
+	if err := checkNames(s, job.Payload.Keys()); err != nil {
+		return nil, &PlanError{fmt.Errorf("schedule %s: %w", job.Schedule, err)}
+	}
 	env, err := newEnvelope(s, run)
 	if err != nil {
 		return nil, err
@@ -258,9 +261,12 @@ func (p *planning) readFiles(ctx context.Context, h *history) error {
 
 func (p *planning) readFile(ctx context.Context, file int, known *earlier) error {
 	before := p.packer.totals.records
+	var columns string
 	var badBlock error
 	err := p.snapshot.Scan(ctx, file, source.ScanOptions{Workers: p.runner.Workers, Encode: p.spool != nil}, func(b *source.Block) error {
-		badBlock = p.packer.block(file, b, known)
+		if badBlock = p.useColumns(file, &columns); badBlock == nil {
+			badBlock = p.packer.block(file, b, known)
+		}
 		p.order.Progress.read(b.End-b.Start, int64(len(b.Records)+len(b.Bad)), p.packer.number)
 		return badBlock
 	})
@@ -284,9 +290,21 @@ func (p *planning) readFile(ctx context.Context, file int, known *earlier) error
 		header = string(text)
 	}
 	p.part.Files = append(p.part.Files, store.SnapshotFile{
-		File: file, Header: header, ContentHash: f.ContentHash, Records: p.packer.totals.records - before,
+		File: file, Header: header, Columns: columns, ContentHash: f.ContentHash, Records: p.packer.totals.records - before,
 	})
 	return nil
+}
+
+// useColumns tells the packer the names of a file's members, where bodies carry
+// them; they are known with the file's first block.
+func (p *planning) useColumns(file int, columns *string) (err error) {
+	if !p.packer.envelope.columns || *columns != "" {
+		return nil
+	}
+	if *columns, err = columnsText(p.snapshot.Files[file].Columns); err != nil {
+		return err
+	}
+	return p.packer.columns(*columns)
 }
 
 // partRows bounds what is kept in memory before it is committed.

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -86,4 +87,18 @@ func chunkKey(r *store.Run, sourceHash string, chunk int64) string {
 		fmt.Fprintf(h, "%d:%s,", len(part), part) // lengths keep neighbours apart
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// checkNames refuses a payload of which a body would have two members with one
+// name, where the configuration cannot see it.
+func checkNames(s shape, payload []string) error {
+	if !s.HasSource || s.RecordsAs != source.RecordsAsColumns {
+		return nil
+	}
+	for _, name := range []string{columnsKey, rowsKey} {
+		if slices.Contains(payload, name) || s.BatchKey == name {
+			return fmt.Errorf("records_as = \"columns\" gives each body a member %q, and the payload or batch_key has this name too: give it another one", name)
+		}
+	}
+	return nil
 }

@@ -22,8 +22,8 @@ type Block struct {
 	Filtered int64
 	// Replaced is how many records had bytes replaced by U+FFFD.
 	Replaced int64
-	// JSON is the records' objects, each followed by a newline; filled only
-	// with ScanOptions.Encode.
+	// JSON is the records as JSON, each followed by a newline; filled only with
+	// ScanOptions.Encode.
 	JSON []byte
 }
 
@@ -31,7 +31,7 @@ type Block struct {
 type Record struct {
 	// Start and End lie within Block.Raw; the line terminator is included.
 	Start, End uint32
-	// Size is the length of the record's JSON object.
+	// Size is the length of the record's JSON.
 	Size uint32
 	// Line and LastLine are the physical lines of its first and last byte,
 	// counted from 0 at Block.FirstLine.

@@ -134,8 +134,8 @@ func (c *checker) block(b *Block) error {
 		}
 		it.JSON = string(rest[:r.Size])
 		rest = rest[r.Size+1:]
-		if !json.Valid([]byte(it.JSON)) || it.JSON[0] != '{' {
-			c.fatalf("record at %d: not a JSON object: %q", it.Start, it.JSON)
+		if !wellFormed(it.JSON, c.file.dialect.RecordsAs) {
+			c.fatalf("record at %d: not as %q: %q", it.Start, c.file.dialect.RecordsAs, it.JSON)
 		}
 		if got := c.lineAt(it.Start); it.Line != got {
 			c.fatalf("record at %d: Line %d, want %d", it.Start, it.Line, got)
@@ -151,6 +151,17 @@ func (c *checker) block(b *Block) error {
 	c.found.Bad = append(c.found.Bad, b.Bad...)
 	c.found.Blank += b.BlankLines
 	return nil
+}
+
+// wellFormed says whether a record is what RecordsAs wants.
+func wellFormed(text, as string) bool {
+	switch as {
+	case RecordsAsString:
+		return json.Valid([]byte(`"` + text + `"`))
+	case RecordsAsColumns:
+		return json.Valid([]byte(text)) && text[0] == '['
+	}
+	return json.Valid([]byte(text)) && text[0] == '{'
 }
 
 // span is a part of the file that belongs to one thing.

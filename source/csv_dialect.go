@@ -24,13 +24,14 @@ const (
 // opens reports whether c at a field's start begins quotes.
 func (p *csvParser) opens(c byte) bool { return c == p.quote && c != noQuote }
 
-// checkCSV refuses what no CSV file could be read with.
-func (d *Dialect) checkCSV() error {
+// check refuses what no CSV file could be read with.
+func (d *Dialect) check() error {
 	for _, c := range []struct{ key, value, usual, other string }{
 		{"header", d.Header, "first", headerNone},
 		{"ragged", d.Ragged, "", raggedPad},
 		{"header_duplicates", d.HeaderDuplicates, "", suffixed},
 		{"invalid_utf8", d.InvalidUTF8, "", invalidReplace},
+		{"records_as", d.RecordsAs, RecordsAsString, RecordsAsColumns},
 	} {
 		if c.value != "" && c.value != c.usual && c.value != c.other {
 			return fmt.Errorf("%s %q: use %q", c.key, c.value, c.other)

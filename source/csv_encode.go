@@ -14,8 +14,8 @@ type csvKey struct {
 	wide [2 * lane]byte
 }
 
-// csvEnd ends the last value and the object.
-const csvEnd = `"}`
+// csvEndLen is the length of what ends the last value and the record, `"}`.
+const csvEndLen = 2
 
 // lane is how many bytes are copied at once. Copying a few too many into free
 // room is much cheaper than copying exactly.
@@ -30,6 +30,7 @@ func newCSVKey(text []byte) csvKey {
 // csvWriter is records on their way into dst[:cap(dst)].
 type csvWriter struct {
 	keys    []csvKey
+	close   byte // ends a record
 	quote   byte
 	dst     []byte // as long as its capacity
 	at      int    // the end of what is written
@@ -44,7 +45,7 @@ func (p *csvParser) encodeRun(raw []byte, start int, j job, f *found) int {
 	var s structure
 	var t tally
 	q.start(start)
-	e := csvWriter{keys: p.keys, quote: p.look.quote, dst: f.json[:cap(f.json)], at: len(f.json), from: start}
+	e := csvWriter{keys: p.keys, close: p.end, quote: p.look.quote, dst: f.json[:cap(f.json)], at: len(f.json), from: start}
 	mark := e.at                  // the end of the last whole record
 	counted := !j.known || j.list // else it is known what counting would say
 	valid := ^uint64(0) << (start & 63)
@@ -137,7 +138,7 @@ func (e *csvWriter) end(raw []byte, end int, nl, sep byte) bool {
 		from, to = from+1, to-1
 	}
 	e.dst, e.at = e.keys[e.column].append(e.dst[:e.at], raw[from:to], e.special != 0, e.quote)
-	dst := append(e.dst[:e.at], '"', '}', sep)
+	dst := append(e.dst[:e.at], '"', e.close, sep)
 	e.dst, e.at = dst[:cap(dst)], len(dst)
 	e.from, e.column, e.special = end+1, 0, 0
 	return true
@@ -155,7 +156,7 @@ func (key *csvKey) append(dst, value []byte, special bool, quote byte) (full []b
 	return dst[:cap(dst)], len(dst)
 }
 
-// appendRecord appends the JSON object of a record that exact found good; raw
+// appendRecord appends the JSON of a record that exact found good; raw
 // has its line terminator.
 func (p *csvParser) appendRecord(dst, raw []byte) []byte {
 	values := p.split(raw)
@@ -165,7 +166,7 @@ func (p *csvParser) appendRecord(dst, raw []byte) []byte {
 			dst = appendEscaped(dst, p.valid(values[i]))
 		}
 	}
-	return append(dst, csvEnd...)
+	return append(dst, '"', p.end)
 }
 
 // valid is a value with what is not UTF-8 replaced, each byte by itself. Only

@@ -11,7 +11,8 @@ const maxQuotedLines = 1000
 // that is not ordinary they leave to exact, which alone defines what is right.
 type csvParser struct {
 	names     []string
-	keys      []csvKey // what stands before each value, the first with '{'
+	keys      []csvKey // what stands before each value, the first with '{' or '['
+	end       byte     // what ends a record: '}' or ']'
 	base      int      // a record's JSON without its values' content, minus its delimiters
 	delim, nl byte
 	quote     byte   // noQuote where fields have none
@@ -29,18 +30,39 @@ func newCSVParser(f *File) (*csvParser, error) {
 		return nil, &Error{Path: f.Path, Msg: "its header is not known yet"}
 	}
 	p := newHeaderParser(f)
-	p.names = f.Header
-	p.base = len(csvEnd) - (len(p.names) - 1)
+	p.names, p.end = f.Header, '}'
 	for i, name := range f.Header {
 		key := `","`
 		if i == 0 {
 			key = `{"`
 		}
-		k := newCSVKey(append(appendEscaped([]byte(key), []byte(name)), `":"`...))
-		p.keys = append(p.keys, k)
+		p.keys = append(p.keys, newCSVKey(append(appendEscaped([]byte(key), []byte(name)), `":"`...)))
+	}
+	p.setBase()
+	return p, nil
+}
+
+// newCSVRows makes a parser for f, whose header must be known, that encodes a
+// record as the array of its values.
+func newCSVRows(f *File) (*csvParser, error) {
+	p, err := newCSVParser(f)
+	if err != nil {
+		return nil, err
+	}
+	p.end = ']'
+	for i := range p.keys {
+		p.keys[i] = newCSVKey([]byte(`","`))
+	}
+	p.keys[0] = newCSVKey([]byte(`["`))
+	p.setBase()
+	return p, nil
+}
+
+func (p *csvParser) setBase() {
+	p.base = csvEndLen - (len(p.names) - 1)
+	for _, k := range p.keys {
 		p.base += len(k.text)
 	}
-	return p, nil
 }
 
 // newHeaderParser makes a parser that takes records of any number of fields.

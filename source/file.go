@@ -33,9 +33,12 @@ type File struct {
 	Size                int64 // bytes on disk
 	ModTime             time.Time
 	Format, Compression string
-	// Header is the column names of a CSV file: set by Scan, or by the caller
-	// that resumes a run, before it calls AppendRange.
+	// Header is the column names of a CSV file: set by Scan, or with SetHeader by
+	// the caller that resumes a run, before it calls AppendRange.
 	Header []string
+	// Columns are the names of a record's members in their order, known with the
+	// Header; nil where records differ.
+	Columns []string
 	// ContentHash is "blake3:hex" of the bytes on disk; set by a Scan that came
 	// to the file's end.
 	ContentHash string
@@ -59,6 +62,9 @@ type File struct {
 	newline   byte           // what ends a line: '\n', or '\r' in a CSV file without line feeds
 	maxRecord int
 }
+
+// SetHeader makes the column names known, and what follows from them.
+func (f *File) SetHeader(names []string) { f.Header, f.Columns = names, names }
 
 // Seekable says whether ranges of the file can be read again. Those of a file
 // that is compressed, not in UTF-8 or a JSON document cannot: the caller keeps

@@ -72,6 +72,12 @@ type Dialect struct {
 	RecordsAs string `json:"records_as,omitempty"`
 }
 
+// Values of Dialect.RecordsAs beside "".
+const (
+	RecordsAsString  = "string"
+	RecordsAsColumns = "columns"
+)
+
 // QuoteNone as Dialect.Quote says that a CSV file has no quotes.
 const QuoteNone = "none"
 

@@ -19,7 +19,8 @@ type job struct {
 	// list keeps the records and bad records and stops (stopFull) when the
 	// lists reach their bounds; without it they are only counted.
 	list bool
-	// encode appends each record's JSON object and then sep to found.json.
+	// encode appends each record's JSON, as Dialect.RecordsAs wants it, and then
+	// sep to found.json.
 	encode bool
 	sep    byte
 	// known says that the piece is good records and blank lines alone, as a
@@ -81,6 +82,18 @@ func (f *found) reset() {
 
 // newParser makes a parser for f. A CSV file needs its header.
 func newParser(f *File) (parser, error) {
+	if f.dialect.RecordsAs == RecordsAsColumns && f.Format == FormatCSV {
+		return newCSVRows(f)
+	}
+	p, err := newObjectParser(f)
+	if err != nil {
+		return nil, err
+	}
+	return newForm(p, f)
+}
+
+// newObjectParser makes a parser whose records are JSON objects.
+func newObjectParser(f *File) (parser, error) {
 	if f.Format == FormatNDJSON {
 		return newNDJSONParser(f.maxRecord), nil
 	}

@@ -32,7 +32,7 @@ func (s *Snapshot) NewRangeReader() *RangeReader {
 }
 
 // AppendRange appends the good records of a range that Scan found without a bad
-// record between them to dst as JSON objects with commas between them, and
+// record between them to dst as JSON with commas between them, and
 // writes the range's bytes to sum. It returns the extended dst and how many
 // records it appended. An error is an *Error. What was written to the file since
 // the Scan is not noticed here: compare the count and the sum.

@@ -64,7 +64,8 @@ func (c *scan) begin(raw []byte, last bool) (ok bool, err error) {
 	if err != nil || !ok {
 		return ok, err
 	}
-	c.file.Header, c.file.DataStart, c.file.BlankLines = h.names, int64(h.end), h.blank
+	c.file.SetHeader(h.names)
+	c.file.DataStart, c.file.BlankLines = int64(h.end), h.blank
 	c.off, c.line = int64(h.end), 1+int64(h.lines)
 	if c.file.Format == FormatCSV && len(h.names) == 0 {
 		return true, nil // an empty file has nothing to parse

@@ -199,7 +199,7 @@ func (o Options) withDefaults() (Options, error) {
 		return o, err
 	}
 	o.Encoding, o.Path = name, filepath.Clean(o.Path)
-	err = o.checkCSV()
+	err = o.check()
 	return o, err
 }
 

@@ -105,7 +105,7 @@ func (r *Reader) ranges(ctx context.Context, run, chunk int64) ([]ChunkRange, er
 }
 
 const filesOfRun = `
-SELECT file, path, size, mtime_ns, format, compression, header, content_hash, unchanged_since, records
+SELECT file, path, size, mtime_ns, format, compression, header, columns, content_hash, unchanged_since, records
 FROM snapshots WHERE run = ? ORDER BY file`
 
 // Files returns the files of a run in order.
@@ -119,7 +119,7 @@ func (r *Reader) Files(ctx context.Context, run int64) ([]SnapshotFile, error) {
 	for rows.Next() {
 		var f SnapshotFile
 		var mtime int64
-		err := rows.Scan(&f.File, &f.Path, &f.Size, &mtime, &f.Format, &f.Compression, &f.Header, &f.ContentHash, &f.UnchangedSince, &f.Records)
+		err := rows.Scan(&f.File, &f.Path, &f.Size, &mtime, &f.Format, &f.Compression, &f.Header, &f.Columns, &f.ContentHash, &f.UnchangedSince, &f.Records)
 		if err != nil {
 			return nil, err
 		}

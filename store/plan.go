@@ -41,6 +41,7 @@ type SnapshotFile struct {
 	Format         string
 	Compression    string
 	Header         string // JSON list; "" without one
+	Columns        string // JSON list of the names that bodies carry; "" where they carry none
 	ContentHash    string // "" until read whole
 	UnchangedSince string // run that delivered this content before; "" if it is read now
 	Records        int64  // read, good and bad
@@ -73,8 +74,8 @@ var discardPlan = []string{
 const updatePlanHead = `UPDATE runs SET shape = ?, job = ?, payload = ? WHERE id = ? AND state = 'planning'`
 
 const insertSnapshot = `
-INSERT INTO snapshots (run, file, path, size, mtime_ns, format, compression, header, content_hash, unchanged_since, records)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+INSERT INTO snapshots (run, file, path, size, mtime_ns, format, compression, header, columns, content_hash, unchanged_since, records)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // StartPlan begins the plan of a run in Planning. What a crash left of an
 // earlier plan of the same run is discarded: nothing of it was sent.
@@ -90,7 +91,7 @@ func (l *Ledger) StartPlan(ctx context.Context, r *Run, h PlanHead) error {
 		}
 		for _, f := range h.Files {
 			_, err := tx.ExecContext(ctx, insertSnapshot, r.ID, f.File, f.Path, f.Size, f.ModTime.UnixNano(), f.Format,
-				f.Compression, f.Header, f.ContentHash, f.UnchangedSince, f.Records)
+				f.Compression, f.Header, f.Columns, f.ContentHash, f.UnchangedSince, f.Records)
 			if err != nil {
 				return err
 			}
@@ -125,7 +126,7 @@ INSERT INTO dead_letters (run, number, file, line, column, byte_start, byte_end,
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 const updateSnapshot = `
-UPDATE snapshots SET header = ?, content_hash = ?, records = ? WHERE run = ? AND file = ?`
+UPDATE snapshots SET header = ?, columns = ?, content_hash = ?, records = ? WHERE run = ? AND file = ?`
 
 const stateOfRun = `SELECT state FROM runs WHERE id = ?`
 
@@ -151,7 +152,7 @@ func (l *Ledger) AddToPlan(ctx context.Context, r *Run, p PlanPart) error {
 			}
 		}
 		for _, f := range p.Files {
-			if err := mustChange(tx.ExecContext(ctx, updateSnapshot, f.Header, f.ContentHash, f.Records, r.ID, f.File)); err != nil {
+			if err := mustChange(tx.ExecContext(ctx, updateSnapshot, f.Header, f.Columns, f.ContentHash, f.Records, r.ID, f.File)); err != nil {
 				return err
 			}
 		}

@@ -57,6 +57,7 @@ CREATE TABLE snapshots (
     format          TEXT    NOT NULL,         -- 'csv', 'ndjson', …
     compression     TEXT    NOT NULL,         -- 'none', 'gzip', …
     header          TEXT    NOT NULL,         -- JSON list of field names; '' without one
+    columns         TEXT    NOT NULL,         -- JSON list of names that its bodies carry; '' where they carry none
     content_hash    TEXT    NOT NULL,         -- of the bytes on disk; '' until read whole
     unchanged_since TEXT    NOT NULL,         -- run_id that delivered this content before; '' if it was read now
     records         INTEGER NOT NULL,         -- records read from it, good and bad
