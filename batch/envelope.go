@@ -14,6 +14,7 @@ import (
 //
 //	{"records":[ … ],"report":"orders","_batch":{"schedule":…,"chunk":1,"records":5000,"key":…}}
 //	{"columns":["a","b"],"rows":[ … ],"report":"orders","_batch":{…}}   records_as = "columns"
+//	{"records":"[ … ]","report":"orders","_batch":"{…}"}                records_as = "string"
 //
 // Its length depends on the chunk only by the digits of two numbers. Packing
 // counts each of them with maxDigits, so that a body never grows past its limit
@@ -24,6 +25,7 @@ type envelope struct {
 	hasBatch bool
 	columns  bool   // the names of the records' members stand before them
 	text     string // those names as JSON
+	tail     tail
 }
 
 // members that take the place of records_key with records_as = "columns"
@@ -35,31 +37,39 @@ const (
 // maxDigits is what packing allows for a chunk's number and for its records.
 const maxDigits = 10
 
-// tail of _batch after the chunk's number: `,"records":` … `,"key":"` 32 hex `"}}`.
-const (
-	recordsMember = `,"records":`
-	keyMember     = `,"key":"`
-	keyLen        = 32
-	batchEnd      = `"}}`
+// tail is the rest of _batch after the chunk's number: `,"records":` … `,"key":"`
+// 32 hex `"}}`.
+type tail struct{ records, key, end string }
+
+const keyLen = 32
+
+var (
+	objectTail = tail{`,"records":`, `,"key":"`, `"}}`}
+	stringTail = tail{`,\"records\":`, `,\"key\":\"`, `\"}"}`} // _batch is a string too
 )
 
 func newEnvelope(s shape, r *store.Run) (*envelope, error) {
 	e := &envelope{hasBatch: s.BatchKey != "", columns: s.HasSource && s.RecordsAs == source.RecordsAsColumns}
-	e.head = append(e.head, '{')
+	quoted := s.HasSource && s.RecordsAs == source.RecordsAsString
+	e.head, e.tail = append(e.head, '{'), objectTail
 	if s.HasSource {
 		var err error
 		if e.head, err = jsontext.AppendQuote(e.head, s.RecordsKey); err != nil {
 			return nil, err
 		}
-		e.head = append(e.head, ":["...)
-		e.middle = append(e.middle, ']')
+		begin, end := ":[", "]"
+		if quoted {
+			begin, end, e.tail = `:"[`, `]"`, stringTail
+		}
+		e.head = append(e.head, begin...)
+		e.middle = append(e.middle, end...)
 	}
 	e.appendMember(s.HasSource, r.Payload)
 	if !e.hasBatch {
 		e.middle = append(e.middle, '}')
 		return e, nil
 	}
-	about, err := appendBatch(nil, s.BatchKey, r)
+	about, err := batchMember(s.BatchKey, r, quoted)
 	if err != nil {
 		return nil, err
 	}
@@ -101,21 +111,31 @@ func (e *envelope) appendMember(follows bool, member string) {
 	e.middle = append(e.middle, member...)
 }
 
-// appendBatch writes the member that describes the chunk up to its number.
-func appendBatch(b []byte, key string, r *store.Run) ([]byte, error) {
-	b, err := jsontext.AppendQuote(b, key)
+// batchMember gives the member that describes the chunk up to its number; quoted
+// makes a JSON string of the description.
+func batchMember(key string, r *store.Run, quoted bool) ([]byte, error) {
+	name, err := jsontext.AppendQuote(nil, key)
 	if err != nil {
 		return nil, err
 	}
-	b = append(b, `:{"schedule":`...)
-	if b, err = jsontext.AppendQuote(b, r.Schedule); err != nil {
+	b, err := jsontext.AppendQuote([]byte(`{"schedule":`), r.Schedule)
+	if err != nil {
 		return nil, err
 	}
 	b = append(b, `,"run_id":"`...)
 	b = append(b, r.RunID...)
 	b = append(b, `","scheduled_for":"`...)
 	b = r.ScheduledFor.UTC().AppendFormat(b, time.RFC3339Nano)
-	return append(b, `","chunk":`...), nil
+	b = append(b, `","chunk":`...)
+	name = append(name, ':')
+	if !quoted {
+		return append(name, b...), nil
+	}
+	inside, err := jsontext.AppendQuote(nil, b)
+	if err != nil {
+		return nil, err
+	}
+	return append(name, inside[:len(inside)-1]...), nil // the string goes on
 }
 
 // size is the length of a body whose records, joined by commas, take joined
@@ -123,7 +143,7 @@ func appendBatch(b []byte, key string, r *store.Run) ([]byte, error) {
 func (e *envelope) size(joined int64) int64 {
 	n := int64(len(e.head)+len(e.middle)) + joined
 	if e.hasBatch {
-		n += maxDigits + int64(len(recordsMember)) + maxDigits + int64(len(keyMember)) + keyLen + int64(len(batchEnd))
+		n += 2*maxDigits + keyLen + int64(len(e.tail.records)+len(e.tail.key)+len(e.tail.end))
 	}
 	return n
 }
@@ -144,9 +164,9 @@ func (e *envelope) appendTail(b []byte, c *store.Chunk) []byte {
 		return b
 	}
 	b = strconv.AppendInt(b, c.Chunk, 10)
-	b = append(b, recordsMember...)
+	b = append(b, e.tail.records...)
 	b = strconv.AppendInt(b, c.Records, 10)
-	b = append(b, keyMember...)
+	b = append(b, e.tail.key...)
 	b = append(b, c.Key...)
-	return append(b, batchEnd...)
+	return append(b, e.tail.end...)
 }

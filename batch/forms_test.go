@@ -158,3 +158,41 @@ func TestColumnsThatCannotBe(t *testing.T) {
 		t.Errorf("NDJSON: %s", why)
 	}
 }
+
+func TestString(t *testing.T) {
+	want := []string{`[{"a":"1","b":"x, \"y\""},{"a":"2","b":"\\"}]`, `[{"a":"3","b":"z"},{"a":4,"ü":"\t"	}]`, `[{}]`}
+	for _, suffix := range []string{"", ".gz"} {
+		synctest.Test(t, func(t *testing.T) {
+			job := testJob(t, 0)
+			job.Chunk.MaxRecords, job.Source.RecordsAs = 2, source.RecordsAsString
+			job.Payload = mustCompile(t, map[string]any{"kind": "t"})
+			put(t, job, map[string]string{
+				"in1.csv" + suffix: "a,b\n1,\"x, \"\"y\"\"\"\n2,\\\n3,z\n", "in2.ndjson" + suffix: "{\"a\":4,\"ü\":\"\\t\"\t}\n{}\n",
+			})
+			box := runTwice(t, job, 1)
+			if len(box) != len(want) {
+				t.Fatalf("got %d bodies: %q", len(box), box)
+			}
+			var got []string
+			for _, body := range box {
+				var m struct{ Records, Kind, Batch string }
+				var about struct {
+					Chunk, Records int
+					Key            string
+				}
+				text := strings.Replace(body, `"_batch":`, `"batch":`, 1)
+				if err := json.Unmarshal([]byte(text), &m); err != nil {
+					t.Fatalf("%v: %s", err, body)
+				}
+				if err := json.Unmarshal([]byte(m.Batch), &about); err != nil || about.Chunk == 0 || about.Records == 0 || len(about.Key) != keyLen || m.Kind != "t" {
+					t.Errorf("%v, _batch %s, kind %s", err, m.Batch, m.Kind)
+				}
+				got = append(got, m.Records)
+			}
+			slices.Sort(got)
+			if sorted := slices.Sorted(slices.Values(want)); !slices.Equal(got, sorted) {
+				t.Errorf("records%s:\n got %q\nwant %q", suffix, got, sorted)
+			}
+		})
+	}
+}

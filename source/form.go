@@ -30,6 +30,8 @@ func newForm(p parser, f *File) (parser, error) {
 			return nil, noColumns(f)
 		}
 		return &form{inner: p, one: newRow(f.Columns).append}, nil
+	case RecordsAsString:
+		return &form{inner: p, one: appendEscaped}, nil
 	}
 	return nil, fmt.Errorf("records as %q: no such form", f.dialect.RecordsAs)
 }

@@ -84,6 +84,8 @@ func TestForms(t *testing.T) {
 		}
 		h := how{block: 16 + r.IntN(200), workers: 1 + r.IntN(3)}
 		sameInForm(t, "f.csv", []byte(table.String()), RecordsAsColumns, h)
+		sameInForm(t, "f.csv", []byte(table.String()), RecordsAsString, h)
+		sameInForm(t, "f.ndjson", []byte(objects.String()), RecordsAsString, h)
 	}
 }
 

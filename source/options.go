@@ -67,8 +67,9 @@ type Dialect struct {
 	Pointer string `json:"pointer,omitempty"`
 
 	Mapping
-	// RecordsAs is "" (an object each), "string" (that object as a JSON string) or
-	// "columns" (an array of the values, in the order of File.Columns).
+	// RecordsAs is "" (an object each), "string" (that object's text as it stands
+	// inside a JSON string) or "columns" (an array of the values, in the order of
+	// File.Columns).
 	RecordsAs string `json:"records_as,omitempty"`
 }
 
