@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,6 +29,30 @@ func (p *planning) keepNotes(ctx context.Context) error {
 	}
 	p.part.Notes = nil
 	return p.runner.Ledger.AddToPlan(context.WithoutCancel(ctx), p.run, store.PlanPart{Notes: notes})
+}
+
+// manyBad is the share of bad records from which they look like a wrong option.
+const manyBad = 0.01
+
+// noteRecords says what was changed in records, and what may be wrong with the
+// options where many records are bad for one reason.
+func (p *planning) noteRecords() {
+	var replaced int64
+	advised := map[string]bool{}
+	for _, f := range p.snapshot.Files {
+		replaced += f.Replaced
+		for _, reason := range slices.Sorted(maps.Keys(p.badBecause)) {
+			text := f.Advice(reason)
+			if text == "" || advised[text] || float64(p.badBecause[reason]) < manyBad*float64(p.packer.totals.records) {
+				continue
+			}
+			advised[text] = true
+			p.note(fmt.Sprintf("%s: %s", counted(p.badBecause[reason], "record")+" bad for "+reason, text))
+		}
+	}
+	if replaced > 0 {
+		p.note(counted(replaced, "record") + " had bytes that are not UTF-8 and were replaced")
+	}
 }
 
 // noteColumns says which columns the files gained or lost since the schedule's

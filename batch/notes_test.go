@@ -85,7 +85,11 @@ func TestFailedPlanKeepsNotes(t *testing.T) {
 	job.Source.Path = filepath.Join(dir, "in.csv")
 	first := planFiles(t, r, job, map[string]string{"in.csv": "a,b\n1,2\n"})
 	c := planFiles(t, r, job, map[string]string{"in.csv": "a\n1,2\n"})
-	if want := []string{"columns lost: b (since run " + first.Name + ")"}; c.Status != store.Failed || !slices.Equal(c.Notes, want) {
+	want := []string{
+		"columns lost: b (since run " + first.Name + ")",
+		`1 record bad for ragged: if lines before the header are to be left out, set skip_lines; ragged = "pad" takes records that are short of fields`,
+	}
+	if c.Status != store.Failed || !slices.Equal(c.Notes, want) {
 		t.Errorf("got %s with %q, want failed with %q", c.Status, c.Notes, want)
 	}
 }

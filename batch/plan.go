@@ -57,7 +57,7 @@ func (r *Runner) plan(ctx context.Context, job *Job, run *store.Run, o Order) (*
 	if err != nil {
 		return nil, err
 	}
-	p := &planning{runner: r, job: job, run: run, order: o, snapshot: snap, head: head}
+	p := &planning{badBecause: map[string]int64{}, runner: r, job: job, run: run, order: o, snapshot: snap, head: head}
 	end, err := p.read(ctx, env)
 	err = errors.Join(err, p.keepNotes(ctx))
 	if err != nil || end != nil || p.spool != nil {
@@ -136,6 +136,8 @@ type planning struct {
 	part     store.PlanPart // not committed yet
 	ranges   int            // in part
 	bytes    int64          // read so far
+
+	badBecause map[string]int64 // bad records by reason
 }
 
 // read plans all files. An end says that there is nothing to deliver.
@@ -319,12 +321,14 @@ func (p *planning) addChunk(ctx context.Context, c store.Chunk) error {
 func (p *planning) addDead(ctx context.Context, d store.DeadLetter) error {
 	path := p.snapshot.Files[d.File].Path
 	if p.job.Records.OnBad == "fail" {
-		return &PlanError{&source.Error{Path: path, Line: d.Line, Column: d.Column, Msg: d.Detail}}
+		hint := p.snapshot.Files[d.File].Advice(d.Reason)
+		return &PlanError{&source.Error{Path: path, Line: d.Line, Column: d.Column, Msg: d.Detail, Hint: hint}}
 	}
 	if limit := p.job.Records.MaxBad; !limit.IsPercent && d.Number > limit.Count {
 		return &PlanError{fmt.Errorf("more than max_bad = %d bad records; the last one is %s:%d:%d: %s", limit.Count, path, d.Line, d.Column, d.Detail)}
 	}
 	p.part.Dead = append(p.part.Dead, d)
+	p.badBecause[d.Reason]++
 	p.ranges++
 	return p.flushFull(ctx)
 }
@@ -353,6 +357,7 @@ func (p *planning) finish(ctx context.Context, h *history) (*store.End, error) {
 	if err := p.noteColumns(ctx, h); err != nil {
 		return nil, err
 	}
+	p.noteRecords()
 	if limit := p.job.Records.MaxBad; limit.IsPercent && float64(t.dead)*100 > limit.Percent*float64(t.records) {
 		return nil, &PlanError{p.tooManyBad(ctx, t)}
 	}
