@@ -2,6 +2,7 @@ package source
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 )
 
@@ -41,6 +42,65 @@ func stringEnd(s []byte, i int) int {
 		if i < 0 {
 			return -1
 		}
+	}
+}
+
+// stringMap finds the ends of strings in a window of a text by masks of its
+// quotes, backslashes and controls, which the kernel makes. It does not look at
+// bytes that are not ASCII.
+type stringMap struct {
+	from  int                 // where the window begins, a multiple of 64
+	stops [windowWords]uint64 // those behind the text are all ones
+}
+
+// reset forgets the text.
+func (m *stringMap) reset() { m.from = math.MinInt >> 1 }
+
+// stringEnd is stringEnd for content that begins at i.
+func (m *stringMap) stringEnd(s []byte, i int) int {
+	for {
+		w := uint(i-m.from) / 64
+		if w >= windowWords-1 {
+			m.fill(s, i)
+			w = 0
+		}
+		// the 64 bytes from i on
+		x := m.stops[w]>>(i&63) | m.stops[w+1]<<1<<(^i&63)
+		if x == 0 {
+			i += 64
+			continue
+		}
+		if i += bits.TrailingZeros64(x); i >= len(s) {
+			return -1
+		}
+		if s[i] == '"' {
+			return i + 1
+		}
+		if s[i] != '\\' {
+			return -1
+		}
+		if i = escapeEnd(s, i); i < 0 {
+			return -1
+		}
+	}
+}
+
+// fill makes the masks from i on, which may be behind the text.
+func (m *stringMap) fill(s []byte, i int) {
+	m.from = i &^ 63
+	rest := s[min(m.from, len(s)):]
+	words := min(len(rest)/64, windowWords)
+	if words > 0 {
+		stopsAVX2(&rest[0], &m.stops[0], words)
+	}
+	if words == windowWords {
+		return
+	}
+	var tail [64]byte // NUL is a stop as well
+	copy(tail[:], rest[64*words:])
+	stopsAVX2(&tail[0], &m.stops[words], 1)
+	for k := words + 1; k < windowWords; k++ {
+		m.stops[k] = ^uint64(0)
 	}
 }
 

@@ -15,11 +15,10 @@ var haveKernel = cpu.X86.HasAVX2
 func classifyAVX2(raw *byte, masks *wordMasks, words int, c *csvBytes) (high uint64)
 
 // stopsAVX2 fills a mask a word, at least one, of where a string of JSON has to
-// be looked at: quotes, backslashes, controls. It returns not 0 if a byte is not
-// ASCII.
+// be looked at: quotes, backslashes, controls.
 //
 //go:noescape
-func stopsAVX2(raw *byte, stops *uint64, words int) (high uint64)
+func stopsAVX2(raw *byte, stops *uint64, words int)
 
 // utf8AVX2 says whether the words, at least one, from raw on have a byte that
 // cannot follow the three before it, which are read as well. A sequence that is

@@ -141,21 +141,18 @@ word:
 	VZEROUPPER
 	RET
 
-// func stopsAVX2(raw *byte, stops *uint64, words int) (high uint64)
-TEXT ·stopsAVX2(SB), NOSPLIT, $0-32
+// func stopsAVX2(raw *byte, stops *uint64, words int)
+TEXT ·stopsAVX2(SB), NOSPLIT, $0-24
 	MOVQ         raw+0(FP), SI
 	MOVQ         stops+8(FP), DI
 	MOVQ         words+16(FP), CX
 	VPBROADCASTB doubleQuote<>(SB), Y8
 	VPBROADCASTB backslash<>(SB), Y12
 	VPBROADCASTB lastControl<>(SB), Y13
-	VPXOR        Y14, Y14, Y14
 
 word:
 	VMOVDQU  (SI), Y0
 	VMOVDQU  32(SI), Y1
-	VPOR     Y0, Y14, Y14
-	VPOR     Y1, Y14, Y14
 	VPMINUB  Y0, Y13, Y2
 	VPMINUB  Y1, Y13, Y3
 	VPCMPEQB Y0, Y2, Y2
@@ -174,9 +171,7 @@ word:
 	DECQ     CX
 	JNZ      word
 
-	VPMOVMSKB Y14, R8
 	VZEROUPPER
-	MOVQ      R8, high+24(FP)
 	RET
 
 DATA doubleQuote<>+0(SB)/1, $0x22

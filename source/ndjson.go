@@ -17,17 +17,27 @@ const maxDepth = 200
 type ndjsonParser struct {
 	max   int
 	quick accepter
+	utf8  utf8Window
 }
 
 func newNDJSONParser(maxRecord int) *ndjsonParser { return &ndjsonParser{max: maxRecord} }
 
 func (p *ndjsonParser) parse(raw []byte, j job, f *found) {
+	lines := raw[:bytes.LastIndexByte(raw, '\n')+1]
+	p.quick.strings.reset()
+	p.utf8 = utf8Window{}
 	for f.consumed < len(raw) {
+		if !j.known {
+			p.run(lines, j, f)
+		}
 		if j.list && f.full() {
 			f.stop = stopFull
 			return
 		}
 		rest := raw[f.consumed:]
+		if len(rest) == 0 {
+			return
+		}
 		nl := bytes.IndexByte(rest, '\n')
 		line, ended := rest, nl >= 0
 		if ended {
@@ -52,6 +62,38 @@ func (p *ndjsonParser) parse(raw []byte, j job, f *found) {
 			f.consumed++
 			f.lines++
 		}
+	}
+}
+
+// run takes the ordinary lines from f.consumed on: an object without white space
+// around it that the quick look accepts.
+func (p *ndjsonParser) run(lines []byte, j job, f *found) {
+	p.quick.mapped = haveKernel
+	for !j.list || !f.full() {
+		start := f.consumed
+		end := p.quick.next(lines, start)
+		if end < 0 {
+			return
+		}
+		next := end
+		if lines[next] == '\r' {
+			next++
+		}
+		if lines[next] != '\n' || next-start > p.max || p.quick.mapped && !p.utf8.valid(lines, start, end) {
+			return
+		}
+		next++
+		f.count++
+		if j.list {
+			f.records = append(f.records, Record{
+				Start: uint32(start), End: uint32(next), Size: uint32(end - start), Line: f.lines, LastLine: f.lines,
+			})
+		}
+		if j.encode {
+			f.json = append(append(f.json, lines[start:end]...), j.sep)
+		}
+		f.lines++
+		f.consumed = next
 	}
 }
 

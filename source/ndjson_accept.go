@@ -18,6 +18,10 @@ type accepter struct {
 	same   bool        // the record under way is tried with the names of the last one
 	unique bool        // the names are known to be unique
 	wide   bool        // the object has more names than the quick look compares
+	// mapped says that strings finds the ends of strings; UTF-8 is then not
+	// looked at.
+	mapped  bool
+	strings stringMap
 }
 
 // jsonName is one name and the object it belongs to; objects of a record are
@@ -27,7 +31,7 @@ type jsonName struct {
 	object     uint32
 }
 
-// knownName is a name that is known to be valid and unique in its object. text
+// knownName is a name that is a valid string, and unique in its object. text
 // has the quotes and the colon behind it; first are up to 16 of its bytes, the
 // others zero, and mask says which.
 type knownName struct {
@@ -42,8 +46,16 @@ const maxCompared = 64
 // accepts reports whether value, without white space around it, is a valid
 // object at a quick look.
 func (a *accepter) accepts(value []byte) bool {
+	a.mapped = false
+	return a.next(value, 0) == len(value)
+}
+
+// next goes over the object at i and returns what is behind it, or -1 if that is
+// no object or left to the slow look. There may be more text behind it, from a
+// line end on. Where a.mapped is set, the caller must check the UTF-8.
+func (a *accepter) next(s []byte, i int) int {
 	a.unique, a.wide = false, false
-	return a.scan(value)
+	return a.scan(s, i)
 }
 
 // learn takes note of the names of an object that is known to be valid, and
@@ -51,21 +63,26 @@ func (a *accepter) accepts(value []byte) bool {
 func (a *accepter) learn(value []byte) {
 	if a.wide {
 		a.unique = true
-		a.scan(value)
+		a.scan(value, 0)
 	}
 }
 
-// scan looks at an object, first with the names of the last record and, if it
-// has others, once more without them.
-func (a *accepter) scan(s []byte) bool {
-	if len(s) < 2 || s[0] != '{' {
-		return false
+// scan looks at the object at i, first with the names of the last record and, if
+// it has others, once more without them.
+func (a *accepter) scan(s []byte, i int) int {
+	if i >= len(s) || s[i] != '{' {
+		return -1
 	}
-	if a.same = true; a.object(s) {
-		return true
+	a.same = true
+	if end := a.object(s, i); end >= 0 {
+		return end
 	}
 	a.same, a.names = false, a.names[:0]
-	return a.object(s) && a.remember(s)
+	end := a.object(s, i)
+	if end >= 0 {
+		a.remember(s)
+	}
+	return end
 }
 
 // nesting is where object stands in a record.
@@ -77,23 +94,23 @@ type nesting struct {
 	names  int        // names so far
 }
 
-// object goes over a record, a member or an element at a time.
-func (a *accepter) object(s []byte) bool {
+// object goes over the record at i, a member or an element at a time.
+func (a *accepter) object(s []byte, i int) int {
 	at := nesting{kinds: 1, depth: 1, opened: 1}
-	i := skipSpace(s, 1)
+	i = skipSpace(s, i+1)
 	if i < len(s) && s[i] == '}' {
-		return i+1 == len(s) && a.allNames(&at)
+		return a.allNames(&at, i+1)
 	}
 	for i >= 0 && i < len(s) {
 		if at.kinds&1 == 1 {
 			if i = a.name(s, i, at.names, at.open[at.depth]); i < 0 || i >= len(s) {
-				return false
+				return -1
 			}
 			at.names++
 		}
 		switch s[i] {
 		case '"':
-			i = stringEnd(s, i+1)
+			i = a.stringEnd(s, i+1)
 		case '{', '[':
 			var empty bool
 			if i, empty = at.enter(s, i); !empty {
@@ -103,7 +120,7 @@ func (a *accepter) object(s []byte) bool {
 			i = scalarEnd(s, i)
 		}
 		if i < 0 {
-			return false
+			return -1
 		}
 		if i < len(s)-1 && s[i] == ',' && s[i+1] > ' ' { // the usual
 			i++
@@ -111,15 +128,27 @@ func (a *accepter) object(s []byte) bool {
 		}
 		var closed bool
 		if i, closed = at.leave(s, i); closed {
-			return i == len(s) && a.allNames(&at)
+			return a.allNames(&at, i)
 		}
 	}
-	return false
+	return -1
 }
 
-// allNames reports whether a record that was tried with the names of the last
-// one has all of them.
-func (a *accepter) allNames(at *nesting) bool { return !a.same || at.names == len(a.before) }
+func (a *accepter) stringEnd(s []byte, i int) int {
+	if a.mapped {
+		return a.strings.stringEnd(s, i)
+	}
+	return stringEnd(s, i)
+}
+
+// allNames is end, or -1 if a record that was tried with the names of the last
+// one has not all of them.
+func (a *accepter) allNames(at *nesting, end int) int {
+	if a.same && at.names != len(a.before) {
+		return -1
+	}
+	return end
+}
 
 // enter goes over the start of a container at i and the white space after it.
 // empty says that i is now at its end; i is -1 if it is too deep.
@@ -210,7 +239,7 @@ func (a *accepter) newName(s []byte, i int, object uint32) int {
 		return -1
 	}
 	i++
-	end := stringEnd(s, i)
+	end := a.stringEnd(s, i)
 	if end < 0 || !a.isNew(s, s[i:end-1], object) {
 		return -1
 	}
@@ -242,7 +271,7 @@ func (a *accepter) isNew(s, name []byte, object uint32) bool {
 }
 
 // remember keeps the names of an accepted record.
-func (a *accepter) remember(s []byte) bool {
+func (a *accepter) remember(s []byte) {
 	for len(a.before) < len(a.names) {
 		a.before = append(a.before, knownName{})
 	}
@@ -260,7 +289,6 @@ func (a *accepter) remember(s []byte) bool {
 			k.mask[j] = binary.LittleEndian.Uint64(mask[8*j:])
 		}
 	}
-	return true
 }
 
 // colon goes over white space and a colon, or returns -1.
@@ -274,8 +302,9 @@ func colon(s []byte, i int) int {
 	return i + 1
 }
 
+// skipSpace goes over white space within a line.
 func skipSpace(s []byte, i int) int {
-	for i < len(s) && (s[i] == ' ' || s[i] == '\t' || s[i] == '\r' || s[i] == '\n') {
+	for i < len(s) && isSpace(s[i]) {
 		i++
 	}
 	return i

@@ -57,3 +57,52 @@ func cleanUTF8(raw []byte, from, till int) (cleanFrom, cleanTill int) {
 	}
 	return from, till
 }
+
+// utf8Window remembers what part of a text is known to be UTF-8, so that lines
+// are checked many at once.
+type utf8Window struct {
+	clean int // what is before it, from the last asked-for line on, is UTF-8
+	dirty int // what is before it is checked line by line
+}
+
+// valid reports whether text[start:end], an ASCII byte behind it, is UTF-8. Each
+// start is not less than the end before.
+func (w *utf8Window) valid(text []byte, start, end int) bool {
+	if end <= w.clean {
+		return true
+	}
+	if end > w.dirty {
+		till := min(max(start+64*windowWords, end), len(text))
+		for till < len(text) && text[till]&0xc0 == 0x80 { // ends at end
+			till--
+		}
+		if validUTF8(text[start:till]) {
+			w.clean = till
+			return true
+		}
+		w.dirty = till
+	}
+	return utf8.Valid(text[start:end])
+}
+
+// validUTF8 is utf8.Valid by the kernel.
+func validUTF8(b []byte) bool {
+	if len(b) < 256 {
+		return utf8.Valid(b)
+	}
+	head := 3 // the kernel looks at the three bytes before
+	for head < 6 && b[head]&0xc0 == 0x80 {
+		head++
+	}
+	words := (len(b) - head) / 64
+	if !utf8.Valid(b[:head]) || utf8AVX2(&b[head], words) {
+		return false
+	}
+	tail := head + 64*words
+	for n := 1; n <= 3; n++ {
+		if b[tail-n] >= 0xc0 { // its sequence may go on in the tail
+			return utf8.Valid(b[tail-n:])
+		}
+	}
+	return utf8.Valid(b[tail:])
+}
