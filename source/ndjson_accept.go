@@ -18,6 +18,7 @@ type accepter struct {
 	same   bool        // the record under way is tried with the names of the last one
 	unique bool        // the names are known to be unique
 	wide   bool        // the object has more names than the quick look compares
+	at     nesting     // in the record under way
 	// mapped says that strings finds the ends of strings; UTF-8 is then not
 	// looked at.
 	mapped  bool
@@ -96,31 +97,38 @@ type nesting struct {
 
 // object goes over the record at i, a member or an element at a time.
 func (a *accepter) object(s []byte, i int) int {
-	at := nesting{kinds: 1, depth: 1, opened: 1}
+	at := &a.at
+	at.kinds, at.depth, at.opened, at.names, at.open[1] = 1, 1, 1, 0, 0
 	i = skipSpace(s, i+1)
 	if i < len(s) && s[i] == '}' {
-		return a.allNames(&at, i+1)
+		return a.allNames(i + 1)
 	}
 	for i >= 0 && i < len(s) {
+		behind := false // i is behind a value
 		if at.kinds&1 == 1 {
-			if i = a.name(s, i, at.names, at.open[at.depth]); i < 0 || i >= len(s) {
+			if i, behind = a.known(s, i); !behind {
+				i = a.name(s, i, at.names, at.open[at.depth])
+				at.names++
+			}
+		}
+		if !behind {
+			if i < 0 || i >= len(s) {
 				return -1
 			}
-			at.names++
-		}
-		switch s[i] {
-		case '"':
-			i = a.stringEnd(s, i+1)
-		case '{', '[':
-			var empty bool
-			if i, empty = at.enter(s, i); !empty {
-				continue
+			switch s[i] {
+			case '"':
+				i = a.stringEnd(s, i+1)
+			case '{', '[':
+				var empty bool
+				if i, empty = at.enter(s, i); !empty {
+					continue
+				}
+			default:
+				i = scalarEnd(s, i)
 			}
-		default:
-			i = scalarEnd(s, i)
-		}
-		if i < 0 {
-			return -1
+			if i < 0 {
+				return -1
+			}
 		}
 		if i < len(s)-1 && s[i] == ',' && s[i+1] > ' ' { // the usual
 			i++
@@ -128,10 +136,52 @@ func (a *accepter) object(s []byte, i int) int {
 		}
 		var closed bool
 		if i, closed = at.leave(s, i); closed {
-			return a.allNames(&at, i)
+			return a.allNames(i)
 		}
 	}
 	return -1
+}
+
+// known goes over ordinary members from i on: a name of the last record, a
+// string without escapes, and the next name at once. It returns where a member
+// begins that is not so or, behind is true, where a value ended that was not
+// followed by a comma and a name.
+func (a *accepter) known(s []byte, i int) (next int, behind bool) {
+	if !a.same {
+		return i, false
+	}
+	object, first := a.at.open[a.at.depth], a.at.names
+	for n := first; n < len(a.before); n++ {
+		k := &a.before[n]
+		if len(s)-i < 2*len(k.first)*8 || k.object != object {
+			break
+		}
+		x, y := binary.LittleEndian.Uint64(s[i:]), binary.LittleEndian.Uint64(s[i+8:])
+		if (x^k.first[0])&k.mask[0]|(y^k.first[1])&k.mask[1] != 0 {
+			break
+		}
+		end := i + len(k.text)
+		if len(k.text) > 16 && (len(s)-i <= len(k.text) || string(s[i+16:end]) != string(k.text[16:])) {
+			break
+		}
+		if s[end] != '"' {
+			break
+		}
+		if a.mapped {
+			end = a.strings.stringEnd(s, end+1)
+		} else {
+			end = stringEnd(s, end+1)
+		}
+		if end < 0 {
+			break
+		}
+		a.at.names = n + 1
+		if len(s)-end < 2 || s[end] != ',' || s[end+1] != '"' {
+			return end, true
+		}
+		i = end + 1
+	}
+	return i, false
 }
 
 func (a *accepter) stringEnd(s []byte, i int) int {
@@ -143,8 +193,8 @@ func (a *accepter) stringEnd(s []byte, i int) int {
 
 // allNames is end, or -1 if a record that was tried with the names of the last
 // one has not all of them.
-func (a *accepter) allNames(at *nesting, end int) int {
-	if a.same && at.names != len(a.before) {
+func (a *accepter) allNames(end int) int {
+	if a.same && a.at.names != len(a.before) {
 		return -1
 	}
 	return end
