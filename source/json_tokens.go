@@ -56,6 +56,16 @@ type stringMap struct {
 // reset forgets the text.
 func (m *stringMap) reset() { m.from = math.MinInt >> 1 }
 
+// stop is the first place from i on, and less than 64 bytes behind it, to be
+// looked at; else the one just behind those, or -1 where the window ends.
+func (m *stringMap) stop(i int) int {
+	w := uint(i-m.from) / 64
+	if w >= windowWords-1 {
+		return -1
+	}
+	return i + bits.TrailingZeros64(m.stops[w]>>(i&63)|m.stops[w+1]<<1<<(^i&63))
+}
+
 // stringEnd is stringEnd for content that begins at i.
 func (m *stringMap) stringEnd(s []byte, i int) int {
 	for {

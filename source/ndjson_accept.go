@@ -168,11 +168,11 @@ func (a *accepter) known(s []byte, i int) (next int, behind bool) {
 			break
 		}
 		if a.mapped {
-			end = a.strings.stringEnd(s, end+1)
-		} else {
-			end = stringEnd(s, end+1)
-		}
-		if end < 0 {
+			if end = a.strings.stop(end + 1); uint(end) >= uint(len(s)) || s[end] != '"' {
+				break
+			}
+			end++
+		} else if end = stringEnd(s, end+1); end < 0 {
 			break
 		}
 		a.at.names = n + 1
