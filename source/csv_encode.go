@@ -2,7 +2,6 @@ package source
 
 import (
 	"bytes"
-	"math/bits"
 	"unicode/utf8"
 )
 
@@ -71,7 +70,7 @@ run:
 			escapes, rest := s.esc|s.pair, ^uint64(0)
 			for nl := s.nl; nl != 0; nl &= nl - 1 {
 				bit := nl & -nl
-				in, end := (bit-1)&rest, base+bits.TrailingZeros64(nl)
+				in, end := (bit-1)&rest, base+lowest(nl)
 				if !e.fields(raw, base, s.delim&in, escapes&in) || !e.end(raw, end, p.nl, j.sep) {
 					break run
 				}
@@ -103,7 +102,7 @@ func (e *csvWriter) fields(raw []byte, base int, ends, escapes uint64) bool {
 		key := &keys[column]
 		special |= escapes & (ends&-ends - 1)
 		escapes &= -(ends & -ends)
-		next := base + bits.TrailingZeros64(ends) + 1
+		next := base + lowest(ends) + 1
 		to := next - 1
 		if raw[from] == e.quote && from < to {
 			from, to = from+1, to-1

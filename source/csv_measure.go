@@ -115,7 +115,7 @@ func (p *csvParser) measureRun(raw []byte, start int, j job, f *found) int {
 			rest := ^uint64(0)
 			for ; nl != 0; nl &= nl - 1 {
 				in := (nl&-nl - 1) & rest
-				end := base + bits.TrailingZeros64(nl)
+				end := base + lowest(nl)
 				t.delims += bits.OnesCount64(delim & in)
 				if rare&in != 0 && !t.add(p, raw, base, in, &s) || !p.takeMeasured(raw, start, end, &t, j, f) {
 					return start
@@ -162,7 +162,7 @@ func (p *csvParser) takeMeasured(raw []byte, start, end int, t *tally, j job, f 
 // feed outside quotes; it matters in files whose lines end in CR.
 func strayLF(raw []byte, base int, mask uint64, s *structure) bool {
 	for ; mask != 0; mask &= mask - 1 {
-		i := bits.TrailingZeros64(mask)
+		i := lowest(mask)
 		if raw[base+i] == '\n' && s.inside>>i&1 == 0 {
 			return true
 		}

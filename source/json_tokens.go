@@ -63,7 +63,7 @@ func (m *stringMap) stop(i int) int {
 	if w >= windowWords-1 {
 		return -1
 	}
-	return i + bits.TrailingZeros64(m.stops[w]>>(i&63)|m.stops[w+1]<<1<<(^i&63))
+	return i + lowest(m.stops[w]>>(i&63)|m.stops[w+1]<<1<<(^i&63))
 }
 
 // stringEnd is stringEnd for content that begins at i.

@@ -1,5 +1,7 @@
 package source
 
+import "math/bits"
+
 // Eight bytes at a time in one word; the first byte is the lowest.
 const (
 	ones  = 0x0101010101010101
@@ -8,3 +10,7 @@ const (
 	quotes8      = '"' * ones
 	backslashes8 = '\\' * ones
 )
+
+// lowest is bits.TrailingZeros64, for which the compiler has to use an
+// instruction that is slow on some processors; counting is not.
+func lowest(x uint64) int { return bits.OnesCount64((x - 1) &^ x) }
