@@ -3,9 +3,11 @@ package source
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/zeebo/xxh3"
 
@@ -154,4 +156,34 @@ func BenchmarkAppendRange(b *testing.B) {
 			}
 		})
 	}
+}
+
+// benchmarkStream scans what is read as a stream; bytes are those of the text.
+func benchmarkStream(b *testing.B, name string, packed []byte, size int) {
+	s := open(b, Options{Path: write(b, name, packed)})
+	b.SetBytes(int64(size))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.Scan(context.Background(), 0, ScanOptions{Encode: true}, func(*Block) error { return nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if f := s.Files[0]; f.Bad > 0 || f.Records == 0 {
+		b.Fatalf("%d records, %d bad ones", f.Records, f.Bad)
+	}
+}
+
+func BenchmarkStream(b *testing.B) {
+	csv, ndjson := sampleFile(b, "f.csv"), sampleFile(b, "f.ndjson")
+	lines := bytes.TrimSuffix(ndjson, []byte("\n"))
+	array := append(append([]byte{'['}, bytes.ReplaceAll(lines, []byte("\n"), []byte(",\n"))...), ']')
+	wide := []byte("\xff\xfe")
+	for _, u := range utf16.Encode([]rune(string(csv))) {
+		wide = binary.LittleEndian.AppendUint16(wide, u)
+	}
+	b.Run("gzip CSV", func(b *testing.B) { benchmarkStream(b, "f.csv.gz", gzipped(b, csv), len(csv)) })
+	b.Run("zstd NDJSON", func(b *testing.B) { benchmarkStream(b, "f.ndjson.zst", zstded(b, ndjson), len(ndjson)) })
+	b.Run("UTF-16 CSV", func(b *testing.B) { benchmarkStream(b, "f.csv", wide, len(wide)) })
+	b.Run("JSON array", func(b *testing.B) { benchmarkStream(b, "f.json", array, len(array)) })
+	b.Run("JSON in gzip", func(b *testing.B) { benchmarkStream(b, "f.json.gz", gzipped(b, array), len(array)) })
 }

@@ -1,5 +1,6 @@
-// Package source reads records out of files: CSV and NDJSON, plain or
-// compressed, one file or a glob.
+// Package source reads records out of files: CSV, NDJSON and JSON documents,
+// plain or compressed, in UTF-8 or another encoding, one file, a glob or the
+// standard input.
 //
 // It decides which bytes of a file are a record, which are a bad record and
 // why, and what JSON object a record becomes. It does not decide what happens
@@ -18,12 +19,24 @@
 //
 // Invariants, held by fuzz tests:
 //   - Each byte of a file belongs to exactly one good record, bad record, blank
-//     line, or to the byte order mark and header at its start.
+//     line, or to the byte order mark and header at its start; in a JSON document
+//     also to what stands around its elements.
 //   - What is found does not depend on the number of workers nor on where blocks
 //     happen to be cut.
 //   - Record.Size is the length of what encoding that record writes, and that is
 //     valid JSON.
 //   - Memory does not grow with the file, whatever it contains.
+//
+// # What is read as a stream
+//
+// Plain UTF-8 in CSV or NDJSON is Seekable: it is cut for several workers, and its
+// ranges can be read again. All else goes once, in order, through a chain of
+// readers: the disk (or the standard input) and its hash, the decompressor, the
+// decoder to UTF-8. A goroutine of its own runs that chain ahead of the one that
+// parses. Offsets are then those of the decoded text; the caller keeps the JSON of
+// the records. A JSON document is cut into elements by brackets and strings alone,
+// so that a damaged element is a bad record and not the end of the file; where the
+// brackets do not balance there is no such next element, and the Scan ends.
 //
 // # How CSV is cut for several workers
 //

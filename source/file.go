@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/zip"
 	"github.com/zeebo/blake3"
 )
@@ -61,6 +62,7 @@ type File struct {
 	zipped    *countedReader // what member is read from
 	newline   byte           // what ends a line: '\n', or '\r' in a CSV file without line feeds
 	maxRecord int
+	pointer   jsontext.Pointer // where in a JSON document its array is
 }
 
 // SetHeader makes the column names known, and what follows from them.
@@ -137,7 +139,10 @@ const openFlags = os.O_RDONLY | syscall.O_NONBLOCK | syscall.O_NOCTTY
 
 // newFile takes over fd and makes a File of it, or closes it.
 func newFile(fd *os.File, path string, o Options) (*File, error) {
-	f := &File{Path: path, file: fd, maxRecord: o.MaxRecordBytes, newline: '\n', replace: o.InvalidUTF8 == invalidReplace}
+	f := &File{
+		Path: path, file: fd, maxRecord: o.MaxRecordBytes, newline: '\n', replace: o.InvalidUTF8 == invalidReplace,
+		pointer: jsontext.Pointer(o.Pointer),
+	}
 	f.setCSV(o.Dialect)
 	if o.Encoding != "" {
 		f.encoding, _ = findCharset(o.Encoding) // checked by withDefaults

@@ -129,11 +129,16 @@ func (p *ndjsonParser) line(line []byte, length int, j job, f *found) {
 		p.bad(b, length, j, f)
 		return
 	}
+	p.keep(value, Record{Start: uint32(f.consumed), End: uint32(f.consumed + length), Line: f.lines, LastLine: f.lines}, j, f)
+}
+
+// keep takes a valid object without white space around it as a record; r is its
+// place.
+func (p *ndjsonParser) keep(value []byte, r Record, j job, f *found) {
 	f.count++
 	if j.list {
-		f.records = append(f.records, Record{
-			Start: uint32(f.consumed), End: uint32(f.consumed + length), Size: uint32(len(value)), Line: f.lines, LastLine: f.lines,
-		})
+		r.Size = uint32(len(value))
+		f.records = append(f.records, r)
 	}
 	if j.encode {
 		f.json = append(f.json, value...)
@@ -207,7 +212,7 @@ func judgeJSON(value []byte) Bad {
 	if rest := bytes.TrimLeft(value[end:], " \t\r"); len(rest) > 0 {
 		return Bad{
 			Column: int64(len(value)-len(rest)) + 1, Reason: ReasonTrailingData,
-			Detail: "something follows the object; one object a line is wanted",
+			Detail: `something follows the object; one object a line is wanted, format = "json" reads several`,
 		}
 	}
 	return Bad{Column: 1, Reason: ReasonNotAnObject, Detail: fmt.Sprintf("%s, not a JSON object", kindName(value[0]))}
@@ -215,6 +220,8 @@ func judgeJSON(value []byte) Bad {
 
 func kindName(first byte) string {
 	switch first {
+	case '{':
+		return "a JSON object"
 	case '[':
 		return "a JSON array"
 	case '"':
@@ -226,6 +233,8 @@ func kindName(first byte) string {
 	}
 	return "a JSON number"
 }
+
+const detailLineEnds = "not valid JSON: the line ends within the object"
 
 func judgeSyntax(value []byte, err error) Bad {
 	b := Bad{Column: 1, Reason: ReasonInvalidJSON, Detail: "not valid JSON: " + err.Error()}
@@ -240,9 +249,9 @@ func judgeSyntax(value []byte, err error) Bad {
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		b.Reason = ReasonDuplicateKey
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		b.Detail = "not valid JSON: the line ends within the object"
+		b.Detail = detailLineEnds
 		if len(value) <= 2 {
-			b.Detail += "; it looks like pretty-printed JSON, one object a line is wanted"
+			b.Detail += `; it looks like pretty-printed JSON, which format = "json" reads`
 		}
 	}
 	return b

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Snapshot is the files of one run, held open. Scan and CheckUnchanged are
@@ -186,6 +188,8 @@ func (o Options) withDefaults() (Options, error) {
 	switch {
 	case o.MaxRecordBytes < 0 || o.MaxRecordBytes > maxMaxRecordBytes:
 		return o, fmt.Errorf("a record's bound must be between 1 and %d bytes, not %d", maxMaxRecordBytes, o.MaxRecordBytes)
+	case o.Pointer != "" && !jsontext.Pointer(o.Pointer).IsValid():
+		return o, fmt.Errorf(`pointer %q: write it like "/data/items" (RFC 6901)`, o.Pointer)
 	case o.Format != "" && o.Format != FormatCSV && o.Format != FormatNDJSON && o.Format != FormatJSON:
 		return o, fmt.Errorf(`format %q: use "csv", "ndjson" or "json"`, o.Format)
 	}

@@ -17,7 +17,12 @@ func (c *scan) stream(ctx context.Context) error {
 	}
 	defer t.close()
 	c.decoded = t
-	if err := c.streamText(ctx, t); err != nil {
+	if c.file.Format == FormatJSON {
+		err = c.streamJSON(ctx, t)
+	} else {
+		err = c.streamText(ctx, t)
+	}
+	if err != nil {
 		return err
 	}
 	t.close() // its goroutine has come to the end of the disk
