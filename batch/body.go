@@ -142,15 +142,13 @@ func sameFile(ctx context.Context, now *source.File, then store.SnapshotFile) er
 			return &SourceChangedError{Path: then.Path, How: "was written at " + now.ModTime.UTC().Format(time.RFC3339) + " with other bytes"}
 		}
 	}
-	if then.Header == "" {
-		return nil
-	}
 	var names []string
-	if err := json.Unmarshal([]byte(then.Header), &names); err != nil {
-		return err
+	if then.Header != "" {
+		if err := json.Unmarshal([]byte(then.Header), &names); err != nil {
+			return err
+		}
 	}
-	now.SetHeader(names)
-	return nil
+	return now.UseHeader(names)
 }
 
 func (rec *records) close() error {

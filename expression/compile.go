@@ -35,6 +35,15 @@ type Scope struct {
 	// Open allows other names as well, with a type as Other has; nil: any.
 	Open  bool
 	Other any
+	// Without are names that an open scope does not have.
+	Without []string
+}
+
+func (s *Scope) has(name string) bool {
+	if _, ok := s.Names[name]; ok {
+		return true
+	}
+	return s.Open && !slices.Contains(s.Without, name)
 }
 
 // Program is a compiled expression. It never changes and may be run by several
@@ -79,7 +88,7 @@ func Compile(text string, s Scope) (*Program, error) {
 		return nil, fault(text, err)
 	}
 	refs := findReferences(tree)
-	if err := refs.check(text, s); err != nil {
+	if err := refs.check(text, &s); err != nil {
 		return nil, err
 	}
 	p := &Program{text: text, Used: refs.names(), UsesAll: refs.whole > 0}

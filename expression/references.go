@@ -84,7 +84,7 @@ func (r *references) names() []string {
 }
 
 // check refuses names that the scope does not have, the first one first.
-func (r *references) check(text string, s Scope) error {
+func (r *references) check(text string, s *Scope) error {
 	var first *reference
 	see := func(x reference) {
 		if first == nil || x.at < first.at {
@@ -97,7 +97,7 @@ func (r *references) check(text string, s Scope) error {
 		}
 	}
 	for _, x := range append(slices.Clone(r.plain), r.member...) {
-		if _, ok := s.Names[x.name]; !ok && !s.Open {
+		if !s.has(x.name) {
 			see(x)
 		}
 	}

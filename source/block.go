@@ -66,4 +66,6 @@ const (
 	ReasonDuplicateKey   = "duplicate_key"
 	ReasonTooDeep        = "too_deep"      // nested over 200 levels
 	ReasonTrailingData   = "trailing_data" // something after the object
+	ReasonWrongType      = "wrong_type"    // a value that is not exactly of its column's type
+	ReasonExpression     = "expression"    // where or set failed on it
 )

@@ -8,12 +8,15 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/zip"
 	"github.com/zeebo/blake3"
+
+	"worqcron/expression"
 )
 
 // Formats and compressions, as Options and File name them.
@@ -34,10 +37,10 @@ type File struct {
 	Size                int64 // bytes on disk
 	ModTime             time.Time
 	Format, Compression string
-	// Header is the column names of a CSV file: set by Scan, or with SetHeader by
-	// the caller that resumes a run, before it calls AppendRange.
+	// Header is the column names of a CSV file: set by Scan, or by UseHeader,
+	// which the caller that resumes a run calls before AppendRange.
 	Header []string
-	// Columns are the names of a record's members in their order, known with the
+	// Columns are the names of a record's members in order, known with the
 	// Header; nil where records differ.
 	Columns []string
 	// ContentHash is "blake3:hex" of the bytes on disk; set by a Scan that came
@@ -63,10 +66,19 @@ type File struct {
 	newline   byte           // what ends a line: '\n', or '\r' in a CSV file without line feeds
 	maxRecord int
 	pointer   jsontext.Pointer // where in a JSON document its array is
+
+	moment   expression.Moment
+	planLock sync.Mutex
+	plan     *mapPlan // nil: not compiled for the header yet
 }
 
-// SetHeader makes the column names known, and what follows from them.
-func (f *File) SetHeader(names []string) { f.Header, f.Columns = names, names }
+// UseHeader takes the header that an earlier Scan found, nil for none, in the
+// place of one, and sets Columns. A mapping that does not fit it is an *Error.
+func (f *File) UseHeader(header []string) (err error) {
+	f.Header = header
+	f.Columns, err = f.outgoing()
+	return err
+}
 
 // Seekable says whether ranges of the file can be read again. Those of a file
 // that is compressed, not in UTF-8 or a JSON document cannot: the caller keeps
@@ -141,7 +153,7 @@ const openFlags = os.O_RDONLY | syscall.O_NONBLOCK | syscall.O_NOCTTY
 func newFile(fd *os.File, path string, o Options) (*File, error) {
 	f := &File{
 		Path: path, file: fd, maxRecord: o.MaxRecordBytes, newline: '\n', replace: o.InvalidUTF8 == invalidReplace,
-		pointer: jsontext.Pointer(o.Pointer),
+		pointer: jsontext.Pointer(o.Pointer), moment: o.Moment,
 	}
 	f.setCSV(o.Dialect)
 	if o.Encoding != "" {

@@ -96,16 +96,3 @@ func TestColumnsNeedTheSameMembers(t *testing.T) {
 		t.Errorf("got error %q", got.Err)
 	}
 }
-
-func TestRow(t *testing.T) {
-	r := newRow([]string{"a", "b", "ü"})
-	for in, want := range map[string]string{
-		`{}`:                  `[null,null,null]`,
-		`{"ü":1e400,"a":"x"}`: `["x",null,1e400]`,
-		`{ "b" : {"a":[1, 2]} , "z":0,"\u0061":false}`: `[false,{"a":[1, 2]},null]`,
-	} {
-		if got := string(r.append([]byte("-"), []byte(in))); got != "-"+want {
-			t.Errorf("%s: got %s, want %s", in, got, want)
-		}
-	}
-}

@@ -10,7 +10,13 @@ import (
 // streamJSON goes through a JSON document.
 func (c *scan) streamJSON(ctx context.Context, text io.Reader) error {
 	p := newJSONParser(c.file)
-	c.parser = p
+	err := c.file.UseHeader(nil)
+	if err == nil {
+		c.parser, err = c.file.wrap(p)
+	}
+	if err != nil {
+		return err
+	}
 	r, err := c.jsonHead(text)
 	if err != nil {
 		return err
@@ -44,7 +50,7 @@ func (c *scan) jsonHead(text io.Reader) (io.Reader, error) {
 	} else {
 		err = nil // a short document
 	}
-	c.file.Header, c.file.DataStart = nil, c.off
+	c.file.DataStart = c.off
 	return r, err
 }
 

@@ -38,6 +38,7 @@ type found struct {
 	count    int    // good records, listed or not
 	blank    int64  // blank lines
 	filtered int64  // records that Mapping.Where left out
+	limit    int    // records before it is full, if not maxListedRecords
 	replaced int64  // records with bytes replaced
 	lines    uint32 // line terminators in what was consumed
 	consumed int
@@ -74,32 +75,48 @@ const (
 
 // full reports whether f reached a bound.
 func (f *found) full() bool {
-	return len(f.records) >= maxListedRecords || len(f.bad) >= maxListedBad || len(f.json) >= maxListedJSON
+	limit := maxListedRecords
+	if f.limit > 0 {
+		limit = f.limit
+	}
+	return len(f.records) >= limit || len(f.bad) >= maxListedBad || len(f.json) >= maxListedJSON
 }
 
 // reset empties f for the next piece and keeps its memory.
 func (f *found) reset() {
 	f.records, f.bad, f.json = f.records[:0], f.bad[:0], f.json[:0]
 	f.count, f.blank, f.filtered, f.replaced, f.lines, f.consumed, f.stop = 0, 0, 0, 0, 0, 0, stopEnd
-	f.broken = nil
+	f.broken, f.limit = nil, 0
 }
 
-// newParser makes a parser for f. A CSV file needs its header.
+// newParser makes a parser for f, whose header must be in use.
 func newParser(f *File) (parser, error) {
-	if f.dialect.RecordsAs == RecordsAsColumns && f.Format == FormatCSV {
+	if f.Format == FormatNDJSON {
+		return f.wrap(newNDJSONParser(f.maxRecord))
+	}
+	if f.dialect.RecordsAs == RecordsAsColumns && f.dialect.Mapping.isZero() {
 		return newCSVRows(f)
 	}
-	p, err := newObjectParser(f)
+	p, err := newCSVParser(f)
 	if err != nil {
 		return nil, err
 	}
-	return newForm(p, f)
+	return f.wrap(p)
 }
 
-// newObjectParser makes a parser whose records are JSON objects.
-func newObjectParser(f *File) (parser, error) {
-	if f.Format == FormatNDJSON {
-		return newNDJSONParser(f.maxRecord), nil
+// wrap puts around a parser what gives its records another form.
+func (f *File) wrap(p parser) (parser, error) {
+	if f.dialect.RecordsAs == RecordsAsColumns && f.Columns == nil {
+		return nil, noColumns(f)
 	}
-	return newCSVParser(f)
+	var err error
+	if !f.dialect.Mapping.isZero() { // it also makes rows
+		if p, err = newMapParser(f, p); err != nil {
+			return nil, err
+		}
+	}
+	if f.dialect.RecordsAs == RecordsAsString {
+		return &form{inner: p}, nil
+	}
+	return p, nil
 }

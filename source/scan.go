@@ -64,7 +64,9 @@ func (c *scan) begin(raw []byte, last bool) (ok bool, err error) {
 	if err != nil || !ok {
 		return ok, err
 	}
-	c.file.SetHeader(h.names)
+	if err := c.file.UseHeader(h.names); err != nil {
+		return false, err
+	}
 	c.file.DataStart, c.file.BlankLines = int64(h.end), h.blank
 	c.off, c.line = int64(h.end), 1+int64(h.lines)
 	if c.file.Format == FormatCSV && len(h.names) == 0 {
