@@ -94,7 +94,7 @@ func openRecords(ctx context.Context, o opening) (*records, error) {
 	if !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	err = rec.openFiles(ctx, s, o.files)
+	err = rec.openFiles(ctx, s, o.run, o.files)
 	var changed *SourceChangedError
 	if errors.As(err, &changed) {
 		rec.changed, err = err, nil
@@ -102,8 +102,11 @@ func openRecords(ctx context.Context, o opening) (*records, error) {
 	return rec, err
 }
 
-func (rec *records) openFiles(ctx context.Context, s shape, files []store.SnapshotFile) error {
-	o := source.Options{Dialect: s.Dialect, MaxRecordBytes: int(s.MaxBytes)}
+func (rec *records) openFiles(ctx context.Context, s shape, run *store.Run, files []store.SnapshotFile) error {
+	o, err := sourceOptions(source.Options{Dialect: s.Dialect, MaxRecordBytes: int(s.MaxBytes)}, run)
+	if err != nil {
+		return err
+	}
 	var paths []string
 	for _, f := range files {
 		if f.UnchangedSince == "" && f.Records > 0 {
@@ -142,13 +145,13 @@ func sameFile(ctx context.Context, now *source.File, then store.SnapshotFile) er
 			return &SourceChangedError{Path: then.Path, How: "was written at " + now.ModTime.UTC().Format(time.RFC3339) + " with other bytes"}
 		}
 	}
-	var names []string
+	var header []string
 	if then.Header != "" {
-		if err := json.Unmarshal([]byte(then.Header), &names); err != nil {
+		if err := json.Unmarshal([]byte(then.Header), &header); err != nil {
 			return err
 		}
 	}
-	return now.UseHeader(names)
+	return now.UseHeader(header)
 }
 
 func (rec *records) close() error {

@@ -57,11 +57,19 @@ type history struct {
 // Planned chunks of an earlier run whose every record is in files of this
 // snapshot are taken over: this run sends them, that one gives them up. Those
 // that also have records of other files stay with their run.
-func (r *Runner) lookBack(ctx context.Context, run *store.Run, snap *source.Snapshot) (*history, error) {
+//
+// If which records go out depends on the run (whereReadsRun), no file counts as
+// delivered whole, since this run may want what that one left out, and nothing is
+// taken over, since this run may not want what that one planned.
+func (r *Runner) lookBack(ctx context.Context, run *store.Run, snap *source.Snapshot, whereReadsRun bool) (*history, error) {
 	h := &history{unchanged: make([]string, len(snap.Files)), files: make([]*earlier, len(snap.Files))}
 	var found [][]store.Earlier
 	for i, f := range snap.Files {
-		list, err := r.lookBackFile(ctx, run, f, &h.unchanged[i])
+		whole := &h.unchanged[i]
+		if whereReadsRun {
+			whole = nil
+		}
+		list, err := r.lookBackFile(ctx, run, f, whole)
 		if err != nil {
 			return nil, err
 		}
@@ -70,7 +78,7 @@ func (r *Runner) lookBack(ctx context.Context, run *store.Run, snap *source.Snap
 	covered := map[store.TakenOver]int64{} // records of a planned chunk that are in this snapshot
 	for _, list := range found {
 		for _, e := range list {
-			if e.State == store.ChunkPlanned {
+			if e.State == store.ChunkPlanned && !whereReadsRun {
 				covered[store.TakenOver{Run: e.Run, Chunk: e.Chunk}] += e.Records
 			}
 		}
@@ -100,6 +108,8 @@ func (r *Runner) lookBack(ctx context.Context, run *store.Run, snap *source.Snap
 	return h, nil
 }
 
+// lookBackFile finds the run that delivered a file whole, unless unchanged is nil,
+// or else what is known of its ranges.
 func (r *Runner) lookBackFile(ctx context.Context, run *store.Run, f *source.File, unchanged *string) ([]store.Earlier, error) {
 	seen, err := r.Ledger.KnowsSize(ctx, run.Schedule, run.Shape, f.Size)
 	if err != nil || !seen {
@@ -109,8 +119,10 @@ func (r *Runner) lookBackFile(ctx context.Context, run *store.Run, f *source.Fil
 	if err != nil {
 		return nil, err
 	}
-	if *unchanged, err = r.Ledger.DeliveredBy(ctx, run.Schedule, run.Shape, hash); err != nil || *unchanged != "" {
-		return nil, err
+	if unchanged != nil {
+		if *unchanged, err = r.Ledger.DeliveredBy(ctx, run.Schedule, run.Shape, hash); err != nil || *unchanged != "" {
+			return nil, err
+		}
 	}
 	return r.Ledger.EarlierRanges(ctx, run, f.Size, hash)
 }

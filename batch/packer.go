@@ -23,6 +23,7 @@ type packer struct {
 	chunk    ChunkOptions
 	run      *store.Run
 	spool    *spoolWriter // nil: chunks point into the files
+	gapless  bool         // ranges hold nothing but records that go out
 	emit     func(store.Chunk) error
 	dead     func(store.DeadLetter) error
 
@@ -125,8 +126,13 @@ func (p *packer) record(at *place, rec *source.Record) error {
 func (p *packer) fits(joined int64) bool { return p.envelope.size(joined) < p.chunk.MaxBytes }
 
 // add puts a record into the open chunk: into its last range if nothing but
-// blank lines lies between, else into a new one.
+// blank lines and filtered records lies between, else into a new one.
 func (p *packer) add(at *place, rec *source.Record) error {
+	if p.gapless && at.pieceStart >= 0 && at.pieceEnd != int64(rec.Start) {
+		if err := p.endPiece(at); err != nil {
+			return err
+		}
+	}
 	if at.pieceStart < 0 {
 		continues := false
 		if n := len(p.ranges); n > 0 {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"worqcron/expression"
 	"worqcron/source"
 	"worqcron/store"
 )
@@ -69,8 +68,12 @@ func (r *Runner) plan(ctx context.Context, job *Job, run *store.Run, o Order) (*
 
 // openSource takes the snapshot, when the files have settled.
 func (r *Runner) openSource(ctx context.Context, job *Job, run *store.Run, o Order) (*source.Snapshot, error) {
+	options, err := sourceOptions(*job.Source, run)
+	if err != nil {
+		return nil, &PlanError{err}
+	}
 	waited := false
-	snap, err := source.OpenSettled(ctx, *job.Source, source.Settling{
+	snap, err := source.OpenSettled(ctx, options, source.Settling{
 		For: job.Files.Settle, AtMost: job.Files.SettleTimeout,
 		Waiting: func(path string, until time.Duration) {
 			waited = true
@@ -98,9 +101,11 @@ func (r *Runner) planHead(job *Job, run *store.Run, s shape) (h store.PlanHead, 
 	if h.Job, err = s.text(); err != nil {
 		return h, err
 	}
-	payload, err := job.Payload.Render(expression.Moment{
-		Schedule: job.Schedule, RunID: run.RunID, ScheduledFor: run.ScheduledFor.In(job.Zone), Origin: run.Origin,
-	})
+	moment, err := momentOf(run)
+	if err != nil {
+		return h, &PlanError{err}
+	}
+	payload, err := job.Payload.Render(moment)
 	if err != nil {
 		return h, &PlanError{fmt.Errorf("schedule %s: %w", job.Schedule, err)}
 	}
@@ -156,7 +161,7 @@ func (p *planning) read(ctx context.Context, env *envelope) (*store.End, error) 
 		return nil, err
 	}
 	p.packer = newPacker(packer{
-		envelope: env, chunk: p.job.Chunk, run: p.run, spool: p.spool,
+		envelope: env, chunk: p.job.Chunk, run: p.run, spool: p.spool, gapless: p.job.Source.WhereReadsRun(),
 		emit: func(c store.Chunk) error { return p.addChunk(ctx, c) },
 		dead: func(d store.DeadLetter) error { return p.addDead(ctx, d) },
 	})
@@ -176,7 +181,7 @@ func (p *planning) lookBack(ctx context.Context) (*history, error) {
 		n := len(p.snapshot.Files)
 		return &history{unchanged: make([]string, n), files: make([]*earlier, n)}, nil
 	}
-	h, err := p.runner.lookBack(ctx, p.run, p.snapshot)
+	h, err := p.runner.lookBack(ctx, p.run, p.snapshot, p.job.Source.WhereReadsRun())
 	var structural *source.Error
 	if errors.As(err, &structural) {
 		return nil, &PlanError{err}
@@ -269,7 +274,7 @@ func (p *planning) readFile(ctx context.Context, file int, known *earlier) error
 		if badBlock = p.useColumns(file, &columns); badBlock == nil {
 			badBlock = p.packer.block(file, b, known)
 		}
-		p.order.Progress.read(b.End-b.Start, int64(len(b.Records)+len(b.Bad)), p.packer.number)
+		p.order.Progress.read(b.End-b.Start, int64(len(b.Records)+len(b.Bad))+b.Filtered, p.packer.number)
 		return badBlock
 	})
 	if badBlock != nil {

@@ -288,6 +288,20 @@ func (o *Options) CheckMapping() error {
 	return err
 }
 
+// WhereReadsRun says whether it may depend on the run which records go out:
+// where names one of the moment, and not only the records' members.
+func (d *Dialect) WhereReadsRun() bool {
+	if d.Where == "" {
+		return false
+	}
+	p, err := expression.Compile(d.Where, expression.Scope{Open: true})
+	if err != nil {
+		return false // the mapping does not compile either
+	}
+	moment := expression.Moment{}.Values()
+	return p.UsesAll || slices.ContainsFunc(p.Used, func(name string) bool { _, ok := moment[name]; return ok })
+}
+
 // formatByName tells CSV from what has objects by a path or glob; "" if it says
 // nothing.
 func formatByName(path string) string {
