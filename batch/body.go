@@ -172,6 +172,7 @@ type bodyBuilder struct {
 	frames  *spoolReader
 	sum     *xxh3.Hasher128
 	buf     []byte
+	frame   []byte // with mode "records": a record, or the frame that holds it
 }
 
 func (rec *records) newBuilder() (*bodyBuilder, error) {
@@ -196,9 +197,17 @@ func (b *bodyBuilder) close() {
 
 // build returns the body of a chunk and the body's hash, valid until the next
 // call. It is byte for byte what was planned, or there is a *SourceChangedError;
-// a body that was kept of an earlier attempt serves where the source cannot.
-func (b *bodyBuilder) build(c *store.Chunk) (body []byte, hash string, err error) {
-	err = b.fill(c)
+// a body that was kept of an earlier attempt serves where the source cannot. A
+// record that its segment's reader gave need not be read again; nil: it is.
+func (b *bodyBuilder) build(c *store.Chunk, record []byte) (body []byte, hash string, err error) {
+	switch {
+	case record != nil:
+		b.buf = b.records.envelope.appendRecord(b.buf[:0], record, c)
+	case b.records.envelope.perRecord:
+		err = b.fillRecord(c)
+	default:
+		err = b.fill(c)
+	}
 	if err == nil && int64(len(b.buf)) != c.BodyBytes {
 		err = b.changed(c, fmt.Sprintf("gives a body of %d bytes instead of %d for chunk %d", len(b.buf), c.BodyBytes, c.Chunk))
 	}
@@ -272,11 +281,13 @@ func (b *bodyBuilder) fillFromFiles(c *store.Chunk) (total int64, err error) {
 	return total, nil
 }
 
+var errGone = errors.New("is gone")
+
 // fillFromSpool takes the lines of the chunk's frame and turns the newlines
 // between them into commas: a record has no newline of its own.
 func (b *bodyBuilder) fillFromSpool(c *store.Chunk) (total int64, err error) {
 	if b.records.spool == nil {
-		return 0, b.changed(c, "is gone")
+		return 0, b.changed(c, errGone.Error())
 	}
 	start := len(b.buf)
 	b.buf, err = b.frames.appendFrame(b.buf, b.records.spool, *c.Spool, c.BodyBytes)
@@ -314,19 +325,13 @@ func (b *bodyBuilder) changed(c *store.Chunk, how string) error {
 
 func bodyHash(body []byte) string {
 	sum := xxh3.Hash128(body).Bytes()
-	return "xxh3-128:" + hex.EncodeToString(sum[:])
+	return hashPrefix + hex.EncodeToString(sum[:])
 }
 
 // Body returns the exact body of a stored chunk, from its source or from what
 // was kept of an earlier attempt. It sends nothing.
 func Body(ctx context.Context, r *store.Reader, run *store.Run, c *store.Chunk) (body []byte, err error) {
-	files, err := r.Files(ctx, run.ID)
-	if err != nil {
-		return nil, err
-	}
-	rec, err := openRecords(ctx, opening{
-		run: run, files: files, kept: keptBodies{dir: keptDir(r.Path())}, spool: spoolPath(r.Path(), run.RunID),
-	})
+	rec, err := openStored(ctx, r, run)
 	if err != nil {
 		return nil, err
 	}
@@ -336,6 +341,17 @@ func Body(ctx context.Context, r *store.Reader, run *store.Run, c *store.Chunk) 
 		return nil, err
 	}
 	defer b.close()
-	body, _, err = b.build(c)
+	body, _, err = b.build(c, nil)
 	return body, err
+}
+
+// openStored opens what the chunks of a stored run need, for looking at them.
+func openStored(ctx context.Context, r *store.Reader, run *store.Run) (*records, error) {
+	files, err := r.Files(ctx, run.ID)
+	if err != nil {
+		return nil, err
+	}
+	return openRecords(ctx, opening{
+		run: run, files: files, kept: keptBodies{dir: keptDir(r.Path())}, spool: spoolPath(r.Path(), run.RunID),
+	})
 }

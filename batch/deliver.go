@@ -105,11 +105,14 @@ func (d *delivery) work(ctx, send context.Context, first bool) error {
 	}
 	defer builder.close()
 	for !d.ended(ctx) {
-		c, err := d.queue.next(ctx)
-		if err != nil || c == nil {
+		t, err := d.queue.next(ctx)
+		if d.sourceChanged(err) {
+			return nil
+		}
+		if err != nil || t == nil {
 			return ignoreEnd(ctx, err)
 		}
-		if err := d.chunk(ctx, send, builder, c); err != nil {
+		if err := d.chunk(ctx, send, builder, t); err != nil {
 			return err
 		}
 	}
@@ -125,7 +128,8 @@ func ignoreEnd(ctx context.Context, err error) error {
 }
 
 // chunk tries a chunk until it leaves the state planned or the run stops.
-func (d *delivery) chunk(ctx, send context.Context, b *bodyBuilder, c *store.Chunk) error {
+func (d *delivery) chunk(ctx, send context.Context, b *bodyBuilder, t *task) error {
+	c := t.chunk
 	before, err := d.triesBefore(ctx, c)
 	if err != nil {
 		return ignoreEnd(ctx, err)
@@ -135,7 +139,7 @@ func (d *delivery) chunk(ctx, send context.Context, b *bodyBuilder, c *store.Chu
 		if err := sleepUntil(ctx, d.stopped, c.NotBefore); err != nil {
 			return nil
 		}
-		n, err := d.attempt(ctx, send, b, c, &before)
+		n, err := d.attempt(ctx, send, b, t, &before)
 		if err != nil || n == nil {
 			return err
 		}
@@ -154,7 +158,8 @@ func (d *delivery) triesBefore(ctx context.Context, c *store.Chunk) (t tries, er
 
 // attempt makes one try. A nil next says that none was made because the run
 // has ended.
-func (d *delivery) attempt(ctx, send context.Context, b *bodyBuilder, c *store.Chunk, before *tries) (*next, error) {
+func (d *delivery) attempt(ctx, send context.Context, b *bodyBuilder, t *task, before *tries) (*next, error) {
+	c := t.chunk
 	release, err := d.runner.Budget.Acquire(ctx)
 	if err != nil {
 		return nil, ignoreEnd(ctx, err)
@@ -163,16 +168,14 @@ func (d *delivery) attempt(ctx, send context.Context, b *bodyBuilder, c *store.C
 	if d.ended(ctx) {
 		return nil, nil
 	}
-	body, hash, err := b.build(c)
+	body, hash, err := b.build(c, t.record)
 	if err != nil {
-		var changed *SourceChangedError
-		if errors.As(err, &changed) {
-			d.stop(err.Error())
+		if d.sourceChanged(err) {
 			return nil, nil
 		}
 		return nil, err
 	}
-	id, err := d.intent(ctx, c, hash, int64(len(body)))
+	id, err := d.intent(ctx, t, hash, int64(len(body)))
 	if err != nil || id == 0 {
 		return nil, err
 	}
@@ -190,15 +193,25 @@ func (d *delivery) attempt(ctx, send context.Context, b *bodyBuilder, c *store.C
 	return &n, nil
 }
 
+// sourceChanged stops the run if that is what an error says.
+func (d *delivery) sourceChanged(err error) bool {
+	var changed *SourceChangedError
+	if !errors.As(err, &changed) {
+		return false
+	}
+	d.stop(err.Error())
+	return true
+}
+
 // intent commits the intent, waiting while the disk is full. 0 says that the
 // run ended first.
-func (d *delivery) intent(ctx context.Context, c *store.Chunk, hash string, bytes int64) (int64, error) {
+func (d *delivery) intent(ctx context.Context, t *task, hash string, bytes int64) (int64, error) {
 	for {
 		if d.ended(ctx) {
 			return 0, nil
 		}
 		// Not ctx: a commit that is cancelled half-way might still have happened.
-		id, err := d.runner.Ledger.BeginAttempt(context.WithoutCancel(ctx), d.run.ID, c.Chunk, hash, bytes)
+		id, err := d.begin(context.WithoutCancel(ctx), t, hash, bytes)
 		if !errors.Is(err, store.ErrFull) {
 			return id, err
 		}
@@ -207,6 +220,16 @@ func (d *delivery) intent(ctx context.Context, c *store.Chunk, hash string, byte
 			return 0, nil
 		}
 	}
+}
+
+// begin commits an intent; the first one of a chunk without a row writes it.
+func (d *delivery) begin(ctx context.Context, t *task, hash string, bytes int64) (id int64, err error) {
+	if t.begun {
+		return d.runner.Ledger.BeginAttempt(ctx, d.run.ID, t.chunk.Chunk, hash, bytes)
+	}
+	id, err = d.runner.Ledger.BeginRecord(ctx, d.run.ID, t.chunk, hash, bytes)
+	t.begun = err == nil
+	return id, err
 }
 
 // fullWait is the time between looks at a full disk.

@@ -2,6 +2,8 @@ package batch
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"worqcron/source"
 	"worqcron/store"
@@ -56,25 +58,32 @@ type history struct {
 //
 // Planned chunks of an earlier run whose every record is in files of this
 // snapshot are taken over: this run sends them, that one gives them up. Those
-// that also have records of other files stay with their run.
+// that also have records of other files stay with their run. Segments (mode
+// "records") have records of one file and are always taken over; of their chunks
+// that have a row, each counts for itself.
 //
 // If which records go out depends on the run (whereReadsRun), no file counts as
-// delivered whole, since this run may want what that one left out, and nothing is
+// delivered whole, since this run may want what that one left out, and no chunk is
 // taken over, since this run may not want what that one planned.
 func (r *Runner) lookBack(ctx context.Context, run *store.Run, snap *source.Snapshot, whereReadsRun bool) (*history, error) {
 	h := &history{unchanged: make([]string, len(snap.Files)), files: make([]*earlier, len(snap.Files))}
 	var found [][]store.Earlier
+	segments := map[store.TakenOver]bool{} // the same content may lie there twice
 	for i, f := range snap.Files {
 		whole := &h.unchanged[i]
 		if whereReadsRun {
 			whole = nil
 		}
-		list, err := r.lookBackFile(ctx, run, f, whole)
+		list, open, err := r.lookBackFile(ctx, run, f, whole)
 		if err != nil {
 			return nil, err
 		}
 		found = append(found, list)
+		for _, s := range open {
+			segments[s] = true
+		}
 	}
+	h.taken = slices.Collect(maps.Keys(segments))
 	covered := map[store.TakenOver]int64{} // records of a planned chunk that are in this snapshot
 	for _, list := range found {
 		for _, e := range list {
@@ -109,20 +118,26 @@ func (r *Runner) lookBack(ctx context.Context, run *store.Run, snap *source.Snap
 }
 
 // lookBackFile finds the run that delivered a file whole, unless unchanged is nil,
-// or else what is known of its ranges.
-func (r *Runner) lookBackFile(ctx context.Context, run *store.Run, f *source.File, unchanged *string) ([]store.Earlier, error) {
+// or else what is known of its ranges and segments.
+func (r *Runner) lookBackFile(
+	ctx context.Context, run *store.Run, f *source.File, unchanged *string,
+) (list []store.Earlier, open []store.TakenOver, err error) {
 	seen, err := r.Ledger.KnowsSize(ctx, run.Schedule, run.Shape, f.Size)
 	if err != nil || !seen {
-		return nil, err
+		return nil, nil, err
 	}
 	hash, err := f.Hash(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if unchanged != nil {
 		if *unchanged, err = r.Ledger.DeliveredBy(ctx, run.Schedule, run.Shape, hash); err != nil || *unchanged != "" {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return r.Ledger.EarlierRanges(ctx, run, f.Size, hash)
+	if list, err = r.Ledger.EarlierRanges(ctx, run, f.Size, hash); err != nil {
+		return nil, nil, err
+	}
+	open, err = r.Ledger.EarlierSegments(ctx, run, f.Size, hash)
+	return list, open, err
 }

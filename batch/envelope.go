@@ -1,6 +1,8 @@
 package batch
 
 import (
+	"bytes"
+	"slices"
 	"strconv"
 	"time"
 
@@ -15,17 +17,19 @@ import (
 //	{"records":[ … ],"report":"orders","_batch":{"schedule":…,"chunk":1,"records":5000,"key":…}}
 //	{"columns":["a","b"],"rows":[ … ],"report":"orders","_batch":{…}}   records_as = "columns"
 //	{"records":"[ … ]","report":"orders","_batch":"{…}"}                records_as = "string"
+//	{"a":"1","b":"x","report":"orders","_batch":{…}}                    mode = "records"
 //
 // Its length depends on the chunk only by the digits of two numbers. Packing
 // counts each of them with maxDigits, so that a body never grows past its limit
 // when a number gets longer.
 type envelope struct {
-	head     []byte // up to the first record; with columns it comes with them
-	middle   []byte // from the end of the records to the chunk's number
-	hasBatch bool
-	columns  bool   // the names of the records' members stand before them
-	text     string // those names as JSON
-	tail     tail
+	head      []byte // up to the first record; with columns it comes with them
+	middle    []byte // from the end of the records to the chunk's number
+	hasBatch  bool
+	perRecord bool   // a record's own members take the place of the head
+	columns   bool   // the names of the records' members stand before them
+	text      string // those names as JSON
+	tail      tail
 }
 
 // members that take the place of records_key with records_as = "columns"
@@ -49,10 +53,13 @@ var (
 )
 
 func newEnvelope(s shape, r *store.Run) (*envelope, error) {
-	e := &envelope{hasBatch: s.BatchKey != "", columns: s.HasSource && s.RecordsAs == source.RecordsAsColumns}
+	e := &envelope{hasBatch: s.BatchKey != "", columns: s.HasSource && s.RecordsAs == source.RecordsAsColumns, perRecord: s.Mode == ModeRecords}
 	quoted := s.HasSource && s.RecordsAs == source.RecordsAsString
 	e.head, e.tail = append(e.head, '{'), objectTail
-	if s.HasSource {
+	switch {
+	case e.perRecord:
+		e.head = nil
+	case s.HasSource:
 		var err error
 		if e.head, err = jsontext.AppendQuote(e.head, s.RecordsKey); err != nil {
 			return nil, err
@@ -142,6 +149,9 @@ func batchMember(key string, r *store.Run, quoted bool) ([]byte, error) {
 // bytes, with both numbers at their longest.
 func (e *envelope) size(joined int64) int64 {
 	n := int64(len(e.head)+len(e.middle)) + joined
+	if e.perRecord {
+		n-- // the record's closing brace; the body's own is in middle or tail
+	}
 	if e.hasBatch {
 		n += 2*maxDigits + keyLen + int64(len(e.tail.records)+len(e.tail.key)+len(e.tail.end))
 	}
@@ -155,6 +165,32 @@ func (e *envelope) exactSize(joined, chunk, records int64) int64 {
 		n -= 2*maxDigits - int64(len(strconv.FormatInt(chunk, 10))+len(strconv.FormatInt(records, 10)))
 	}
 	return n
+}
+
+// recordSize is the length of the body of a chunk that is one record's members.
+func (e *envelope) recordSize(record []byte, chunk int64) int64 {
+	n := e.exactSize(int64(len(record)), chunk, 1)
+	if e.spareComma(record) {
+		n--
+	}
+	return n
+}
+
+// appendRecord appends the body of a chunk that is one record's members.
+func (e *envelope) appendRecord(b, record []byte, c *store.Chunk) []byte {
+	b = append(b, record[:len(record)-1]...)
+	end := len(b)
+	b = e.appendTail(b, c)
+	if e.spareComma(record) {
+		b = slices.Delete(b, end, end+1)
+	}
+	return b
+}
+
+// spareComma says whether what follows a record's members would begin with a
+// comma although the record has none.
+func (e *envelope) spareComma(record []byte) bool {
+	return e.middle[0] == ',' && len(bytes.TrimLeft(record[1:len(record)-1], " \t\r\n")) == 0
 }
 
 // appendTail ends the body of one chunk.

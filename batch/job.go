@@ -54,6 +54,12 @@ type ChunkOptions struct {
 	BatchKey   string // the member that describes the chunk; "" leaves it out
 }
 
+// Modes of ChunkOptions.
+const (
+	ModeChunks  = "chunks"  // records packed into bodies
+	ModeRecords = "records" // one trigger a record, its members beside the payload's
+)
+
 // DeliveryOptions are current values: a reload changes them for running runs' successors,
 // and they shape no body.
 type DeliveryOptions struct {

@@ -20,9 +20,9 @@ import (
 	"worqcron/store"
 )
 
-// inbox keeps the records of the bodies that arrive. It refuses those that hold
+// mappedInbox keeps the records of the bodies that arrive. It refuses those that hold
 // refuse, unless that is "".
-type inbox struct {
+type mappedInbox struct {
 	mu      sync.Mutex
 	records []string
 	refuse  string
@@ -30,7 +30,7 @@ type inbox struct {
 
 var recordsOf = regexp.MustCompile(`^\{"records":\[(.*)\],"_batch":`)
 
-func (b *inbox) answer(r *http.Request) (*http.Response, error) {
+func (b *mappedInbox) answer(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func (b *inbox) answer(r *http.Request) (*http.Response, error) {
 }
 
 // take gives what arrived since the last call, sorted.
-func (b *inbox) take() string {
+func (b *mappedInbox) take() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	slices.Sort(b.records)
@@ -111,7 +111,7 @@ func TestFilteredRecordsAreCounted(t *testing.T) {
 	for _, name := range []string{"in.csv", "in.csv.gz"} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var in inbox
+				var in mappedInbox
 				r := testRunner(t, &wire{script: []answering{in.answer}})
 				job := mappedJob(t, name, fiveRows, oddRows)
 				job.Records.MaxBad = Share{Count: 1}
@@ -128,7 +128,7 @@ func TestFilteredRecordsAreCounted(t *testing.T) {
 
 func TestRerunOfFilteredFileIsUnchanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var in inbox
+		var in mappedInbox
 		r := testRunner(t, &wire{script: []answering{in.answer}})
 		job := mappedJob(t, "in.csv", fiveRows, source.Mapping{Where: `id != "2"`})
 		wantBalance(t, runJob(t, r, job, Order{}), store.Succeeded, store.RecordBalance{Read: 5, Accepted: 4, Filtered: 1})
@@ -143,7 +143,7 @@ func TestRerunOfFilteredFileIsUnchanged(t *testing.T) {
 
 func TestPartlyDeliveredMappedFileSendsTheRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		in := inbox{refuse: `{"id":"3"`}
+		in := mappedInbox{refuse: `{"id":"3"`}
 		r := testRunner(t, &wire{script: []answering{in.answer}})
 		job := mappedJob(t, "in.csv", fiveRows, source.Mapping{Where: `id != "2"`, Set: []source.Assignment{{Name: "n", Value: `n + "!"`}}})
 		job.Chunk.MaxRecords = 2
@@ -165,7 +165,7 @@ func TestResumedRunMapsAsPlanned(t *testing.T) {
 	for _, name := range []string{"in.csv", "in.csv.gz"} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var in inbox
+				var in mappedInbox
 				r := testRunner(t, &wire{script: []answering{in.answer}})
 				zone, err := time.LoadLocation("America/New_York")
 				if err != nil {
@@ -211,7 +211,7 @@ func TestResumedRunMapsAsPlanned(t *testing.T) {
 // in the same file, and none goes out twice.
 func TestWhereThatReadsTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var in inbox
+		var in mappedInbox
 		r := testRunner(t, &wire{script: []answering{in.answer}})
 		job := mappedJob(t, "in.csv", "day,n\n24,1\n25,2\n24,3\n25,4\n24,5\n", source.Mapping{Where: `day == strftime(scheduled_for, '%d')`})
 		job.Chunk.MaxRecords = 10
@@ -236,7 +236,7 @@ func TestWhereThatReadsTheRun(t *testing.T) {
 
 func TestMappingThatDoesNotFitFailsThePlan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var in inbox
+		var in mappedInbox
 		r := testRunner(t, &wire{script: []answering{in.answer}})
 		job := mappedJob(t, "in.csv", fiveRows, source.Mapping{Where: `id != "2" and m == ""`})
 		c := runJob(t, r, job, Order{})

@@ -24,14 +24,21 @@ type packer struct {
 	run      *store.Run
 	spool    *spoolWriter // nil: chunks point into the files
 	gapless  bool         // ranges hold nothing but records that go out
+	taken    *takenNames  // with mode "records"
 	emit     func(store.Chunk) error
+	segment  func(store.Segment) error // in place of emit with mode "records"
 	dead     func(store.DeadLetter) error
 
-	number  int64 // of the chunk that is being filled
+	number  int64 // of the chunk that is being filled; of a segment's first one
 	records int64
 	joined  int64 // bytes of its records and the commas between them
 	ranges  []store.ChunkRange
 	sum     *xxh3.Hasher128 // over the bytes of its ranges
+
+	segments int64   // emitted so far
+	places   []int64 // of the records in the open segment, if it is spooled
+	clash    string  // a taken name that all records of the file have; "" if none
+	each     bool    // the file's records have to be looked at for taken names
 
 	totals packTotals
 }
@@ -61,17 +68,25 @@ type place struct {
 	json                 int64 // offset of the current record there
 }
 
-// columns makes the records that follow go out under these names, a JSON list.
-// Where the names change, a chunk ends.
-func (p *packer) columns(names string) error {
-	if !p.envelope.columns || names == p.envelope.text {
-		return nil
+// beginFile takes note of the names of a file's members; nil: records differ.
+// Where bodies carry the names, a chunk ends where they change, and it returns
+// them as a JSON list. A segment ends with its file.
+func (p *packer) beginFile(columns []string) (text string, err error) {
+	if p.envelope.perRecord {
+		p.clash, p.each = p.taken.among(columns), columns == nil
+		return "", p.cut(nil)
+	}
+	if !p.envelope.columns {
+		return "", nil
+	}
+	if text, err = columnsText(columns); err != nil || text == p.envelope.text {
+		return text, err
 	}
 	if err := p.cut(nil); err != nil {
-		return err
+		return "", err
 	}
-	p.envelope = p.envelope.withColumns(names)
-	return nil
+	p.envelope = p.envelope.withColumns(text)
+	return text, nil
 }
 
 // block packs the records of one block.
@@ -108,17 +123,29 @@ func (p *packer) record(at *place, rec *source.Record) error {
 			return err
 		}
 	}
+	if p.envelope.perRecord {
+		if name := p.clashOf(at, rec); name != "" {
+			return p.nameClash(at, rec, name)
+		}
+	}
 	size := int64(rec.Size)
 	if !p.fits(size) {
 		return p.tooLarge(at, rec)
 	}
-	full := p.chunk.MaxRecords > 0 && p.records == int64(p.chunk.MaxRecords)
-	if p.records > 0 && (full || !p.fits(p.joined+1+size)) {
+	if p.records > 0 && p.full(size) {
 		if err := p.cut(at); err != nil {
 			return err
 		}
 	}
 	return p.add(at, rec)
+}
+
+// full says whether a record of this size belongs to the next chunk or segment.
+func (p *packer) full(size int64) bool {
+	if p.envelope.perRecord {
+		return p.records == segmentRecords || p.joined+1+size > segmentBytes
+	}
+	return p.chunk.MaxRecords > 0 && p.records == int64(p.chunk.MaxRecords) || !p.fits(p.joined+1+size)
 }
 
 // fits says whether a body with so many bytes of joined records stays below
@@ -150,6 +177,7 @@ func (p *packer) add(at *place, rec *source.Record) error {
 	last := &p.ranges[len(p.ranges)-1]
 	last.ByteEnd, last.LastLine = at.block.Start+int64(rec.End), at.block.FirstLine+int64(rec.LastLine)
 	last.Records++
+	p.addPlace(at, rec)
 	if p.records > 0 {
 		p.joined++
 	}
@@ -186,6 +214,9 @@ func (p *packer) cut(at *place) error {
 	if p.records == 0 {
 		return nil
 	}
+	if p.envelope.perRecord {
+		return p.cutSegment()
+	}
 	c := store.Chunk{
 		Chunk: p.number, State: store.ChunkPlanned, Records: p.records,
 		BodyBytes:  p.envelope.exactSize(p.joined, p.number, p.records),
@@ -199,16 +230,24 @@ func (p *packer) cut(at *place) error {
 			return err
 		}
 	}
-	p.number++
-	p.records, p.joined, p.ranges = 0, 0, p.ranges[:0]
-	p.sum.Reset()
+	p.begin(p.number + 1)
 	return p.emit(c)
+}
+
+// begin begins an empty chunk or segment.
+func (p *packer) begin(number int64) {
+	p.number = number
+	p.records, p.joined, p.ranges, p.places = 0, 0, p.ranges[:0], p.places[:0]
+	p.sum.Reset()
 }
 
 // finish ends the last chunk.
 func (p *packer) finish() error { return p.cut(nil) }
 
-func sourceHash(sum *xxh3.Hasher128) string { return "xxh3-128:" + hex.EncodeToString(sum.Sum(nil)) }
+// hashPrefix names the hash of ranges and bodies.
+const hashPrefix = "xxh3-128:"
+
+func sourceHash(sum *xxh3.Hasher128) string { return hashPrefix + hex.EncodeToString(sum.Sum(nil)) }
 
 // skip says whether an earlier run has this record of the same content, and
 // counts it.
@@ -225,11 +264,16 @@ func (p *packer) skip(at *place, rec *source.Record) (bool, error) {
 }
 
 func (p *packer) tooLarge(at *place, rec *source.Record) error {
+	return p.buryRecord(at, rec, source.ReasonTooLarge,
+		fmt.Sprintf("the record takes %d bytes as JSON and cannot fit into a body below %d bytes", rec.Size, p.chunk.MaxBytes))
+}
+
+// buryRecord takes a record that the source found good and that cannot be sent.
+func (p *packer) buryRecord(at *place, rec *source.Record, reason, detail string) error {
 	b := at.block
 	return p.bury(at, source.Bad{
 		Start: b.Start + int64(rec.Start), End: b.Start + int64(rec.End), Line: b.FirstLine + int64(rec.Line), Column: 1,
-		Reason: "too_large",
-		Detail: fmt.Sprintf("the record takes %d bytes as JSON and cannot fit into a body below %d bytes", rec.Size, p.chunk.MaxBytes),
+		Reason: reason, Detail: detail,
 	})
 }
 

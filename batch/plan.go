@@ -42,7 +42,7 @@ func (r *Runner) plan(ctx context.Context, job *Job, run *store.Run, o Order) (*
 		return nil, err
 	}
 	run.Shape, run.Payload = head.Shape, head.Payload
-	if err := checkNames(s, job.Payload.Keys()); err != nil {
+	if err := checkForm(s, job.Payload.Keys()); err != nil {
 		return nil, &PlanError{fmt.Errorf("schedule %s: %w", job.Schedule, err)}
 	}
 	env, err := newEnvelope(s, run)
@@ -160,10 +160,15 @@ func (p *planning) read(ctx context.Context, env *envelope) (*store.End, error) 
 	if err := p.createSpool(); err != nil {
 		return nil, err
 	}
+	taken, err := newTakenNames(append(p.job.Payload.Keys(), p.job.Chunk.BatchKey))
+	if err != nil {
+		return nil, err
+	}
 	p.packer = newPacker(packer{
-		envelope: env, chunk: p.job.Chunk, run: p.run, spool: p.spool, gapless: p.job.Source.WhereReadsRun(),
-		emit: func(c store.Chunk) error { return p.addChunk(ctx, c) },
-		dead: func(d store.DeadLetter) error { return p.addDead(ctx, d) },
+		envelope: env, chunk: p.job.Chunk, run: p.run, spool: p.spool, gapless: p.job.Source.WhereReadsRun(), taken: taken,
+		segment: func(s store.Segment) error { return p.addSegment(ctx, s) },
+		emit:    func(c store.Chunk) error { return p.addChunk(ctx, c) },
+		dead:    func(d store.DeadLetter) error { return p.addDead(ctx, d) },
 	})
 	err = p.readFiles(ctx, h)
 	if p.spool != nil {
@@ -268,10 +273,16 @@ func (p *planning) readFiles(ctx context.Context, h *history) error {
 
 func (p *planning) readFile(ctx context.Context, file int, known *earlier) error {
 	before := p.packer.totals.records
-	var columns string
+	f := p.snapshot.Files[file]
+	begun, columns := false, ""
 	var badBlock error
-	err := p.snapshot.Scan(ctx, file, source.ScanOptions{Workers: p.runner.Workers, Encode: p.spool != nil}, func(b *source.Block) error {
-		if badBlock = p.useColumns(file, &columns); badBlock == nil {
+	o := source.ScanOptions{Workers: p.runner.Workers, Encode: p.spool != nil || p.packer.envelope.perRecord}
+	err := p.snapshot.Scan(ctx, file, o, func(b *source.Block) error {
+		if !begun { // what a record's members are is known with the first block
+			begun = true
+			columns, badBlock = p.packer.beginFile(f.Columns)
+		}
+		if badBlock == nil {
 			badBlock = p.packer.block(file, b, known)
 		}
 		p.order.Progress.read(b.End-b.Start, int64(len(b.Records)+len(b.Bad))+b.Filtered, p.packer.number)
@@ -286,7 +297,6 @@ func (p *planning) readFile(ctx context.Context, file int, known *earlier) error
 		}
 		return &PlanError{err}
 	}
-	f := p.snapshot.Files[file]
 	p.bytes += f.Size
 	header := ""
 	if len(f.Header) > 0 {
@@ -302,24 +312,18 @@ func (p *planning) readFile(ctx context.Context, file int, known *earlier) error
 	return nil
 }
 
-// useColumns tells the packer the names of a file's members, where bodies carry
-// them; they are known with the file's first block.
-func (p *planning) useColumns(file int, columns *string) (err error) {
-	if !p.packer.envelope.columns || *columns != "" {
-		return nil
-	}
-	if *columns, err = columnsText(p.snapshot.Files[file].Columns); err != nil {
-		return err
-	}
-	return p.packer.columns(*columns)
-}
-
 // partRows bounds what is kept in memory before it is committed.
 const partRows = 2000
 
 func (p *planning) addChunk(ctx context.Context, c store.Chunk) error {
 	p.part.Chunks = append(p.part.Chunks, c)
 	p.ranges += 1 + len(c.Ranges)
+	return p.flushFull(ctx)
+}
+
+func (p *planning) addSegment(ctx context.Context, s store.Segment) error {
+	p.part.Segments = append(p.part.Segments, s)
+	p.ranges += 1 + len(s.Ranges)
 	return p.flushFull(ctx)
 }
 
@@ -348,7 +352,8 @@ func (p *planning) flushFull(ctx context.Context) error {
 func (p *planning) flush(ctx context.Context) error {
 	err := p.runner.Ledger.AddToPlan(ctx, p.run, p.part)
 	clear(p.part.Chunks) // frees their ranges
-	p.part = store.PlanPart{Chunks: p.part.Chunks[:0], Dead: p.part.Dead[:0]}
+	clear(p.part.Segments)
+	p.part = store.PlanPart{Chunks: p.part.Chunks[:0], Segments: p.part.Segments[:0], Dead: p.part.Dead[:0]}
 	p.ranges = 0
 	return err
 }

@@ -275,6 +275,12 @@ func (r *Runner) deliverAll(ctx context.Context, d *delivery) (*store.End, error
 	}
 	d.order.Progress.deliver(todo)
 	d.queue = &chunkQueue{ledger: r.Ledger, run: d.run.ID, left: limit}
+	if d.records.envelope.perRecord {
+		if d.queue.reader, err = d.records.newSegmentReader(d.run); err != nil {
+			return nil, err
+		}
+		defer d.queue.reader.close()
+	}
 	why, err := d.deliver(ctx)
 	switch {
 	case err != nil:

@@ -29,6 +29,7 @@ type shape struct {
 	HasSource  bool   `json:"has_source"`
 	MaxBytes   int64  `json:"max_bytes"`
 	MaxRecords int    `json:"max_records,omitempty"`
+	Mode       string `json:"mode,omitempty"` // "" or ModeRecords
 	RecordsKey string `json:"records_key"`
 	BatchKey   string `json:"batch_key"`
 }
@@ -40,6 +41,9 @@ func shapeOf(j *Job) shape {
 	}
 	if j.Source != nil {
 		s.HasSource, s.Dialect = true, j.Source.Dialect
+		if j.Chunk.Mode == ModeRecords {
+			s.Mode = ModeRecords
+		}
 	}
 	return s
 }
@@ -74,7 +78,8 @@ func plannedShape(r *store.Run) (shape, error) {
 
 // chunkKey is the chunk's key: 128 bits of SHA-256 over what makes the chunk
 // itself. A run of a slot keeps its keys when it is planned again from the same
-// bytes; a run by hand is known by its id.
+// bytes; a run by hand is known by its id. With chunk.mode = "records" sourceHash
+// is that of the chunk's segment, and the number tells its chunks apart.
 func chunkKey(r *store.Run, sourceHash string, chunk int64) string {
 	occasion := r.RunID
 	if r.Origin != "manual" {
@@ -89,10 +94,13 @@ func chunkKey(r *store.Run, sourceHash string, chunk int64) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// checkNames refuses a payload of which a body would have two members with one
-// name, where the configuration cannot see it.
-func checkNames(s shape, payload []string) error {
-	if !s.HasSource || s.RecordsAs != source.RecordsAsColumns {
+// checkForm refuses options that do not go together, and a payload of which a
+// body would have two members with one name.
+func checkForm(s shape, payload []string) error {
+	switch {
+	case s.Mode == ModeRecords && s.RecordsAs != "":
+		return fmt.Errorf("records_as = %q needs mode = %q: with mode = %q a record's own members are the body", s.RecordsAs, ModeChunks, ModeRecords)
+	case s.RecordsAs != source.RecordsAsColumns:
 		return nil
 	}
 	for _, name := range []string{columnsKey, rowsKey} {

@@ -271,8 +271,29 @@ func (c *checker) ranges(s *Snapshot, step int) {
 		if !bytes.Equal(sum.Sum(nil), direct[:]) {
 			c.fatalf("AppendRange(%+v) hashed other bytes", g)
 		}
+		c.places(r, g, run)
 		i += n
 		step = step%5 + 1
+	}
+}
+
+// places reads a range's records one by one.
+func (c *checker) places(r *RangeReader, g Range, want []item) {
+	c.t.Helper()
+	sum := blake3.New()
+	var got []item
+	err := r.EachRecord(g, sum, func(rec RangeRecord) error {
+		if !bytes.Equal(rec.Raw, c.plain[rec.Start:rec.End]) {
+			c.fatalf("EachRecord(%+v): Raw at %d is %q", g, rec.Start, rec.Raw)
+		}
+		got = append(got, item{rec.Start, rec.End, want[0].Line + rec.Line, want[0].Line + rec.LastLine, string(rec.JSON)})
+		return nil
+	})
+	if err != nil || !slices.Equal(got, want) {
+		c.fatalf("EachRecord(%+v) gave %+v, %v\nwant %+v", g, got, err, want)
+	}
+	if direct := blake3.Sum256(c.plain[g.Start:g.End]); !bytes.Equal(sum.Sum(nil), direct[:]) {
+		c.fatalf("EachRecord(%+v) hashed other bytes", g)
 	}
 }
 

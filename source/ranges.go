@@ -37,15 +37,80 @@ func (s *Snapshot) NewRangeReader() *RangeReader {
 // records it appended. An error is an *Error. What was written to the file since
 // the Scan is not noticed here: compare the count and the sum.
 func (r *RangeReader) AppendRange(dst []byte, g Range, sum hash.Hash) ([]byte, int, error) {
+	total := 0
+	err := r.read(g, sum, func(p parser, piece []byte, last bool) (int, error) {
+		r.found.reset()
+		r.found.json = dst
+		p.parse(piece, job{last: last, encode: true, sep: ',', known: true}, &r.found)
+		dst, r.found.json = r.found.json, nil
+		total += r.found.count
+		return r.found.consumed, r.found.endless()
+	})
+	if err == nil && total > 0 {
+		dst = dst[:len(dst)-1] // the last comma
+	}
+	return dst, total, err
+}
+
+// RangeRecord is one record of a range. Raw and JSON are valid only until the
+// function it was handed to returns.
+type RangeRecord struct {
+	Start, End     int64 // in the decompressed file
+	Line, LastLine int64 // counted from 0 at the range's first
+	Raw, JSON      []byte
+}
+
+// EachRecord is AppendRange for a caller that takes the records apart: it hands
+// them to fn one by one, in order. An error of fn ends it, within an *Error.
+func (r *RangeReader) EachRecord(g Range, sum hash.Hash, fn func(RangeRecord) error) error {
+	at, line := g.Start, int64(0)
+	return r.read(g, sum, func(p parser, piece []byte, last bool) (taken int, err error) {
+		for {
+			f := &r.found
+			f.reset()
+			raw := piece[taken:]
+			p.parse(raw, job{last: last, list: true, encode: true, sep: '\n', known: true}, f)
+			text := f.json
+			for _, rec := range f.records {
+				err := fn(RangeRecord{
+					Start: at + int64(rec.Start), End: at + int64(rec.End),
+					Line: line + int64(rec.Line), LastLine: line + int64(rec.LastLine),
+					Raw: raw[rec.Start:rec.End], JSON: text[:rec.Size],
+				})
+				if err != nil {
+					return 0, err
+				}
+				text = text[rec.Size+1:]
+			}
+			taken += f.consumed
+			at, line = at+int64(f.consumed), line+int64(f.lines)
+			if f.stop != stopFull {
+				return taken, f.endless()
+			}
+		}
+	})
+}
+
+// endless is an error where a record did not end in bounds.
+func (f *found) endless() error {
+	if f.stop == stopSkip {
+		return errors.New("a record has no end in bounds")
+	}
+	return nil
+}
+
+// read hands the bytes of a range to parse piece by piece, each from where parse
+// stopped in the one before, and writes them to sum.
+func (r *RangeReader) read(g Range, sum hash.Hash, parse func(p parser, piece []byte, last bool) (taken int, err error)) error {
 	f := r.snapshot.Files[g.File]
 	p, err := r.parser(g.File)
 	if err != nil {
-		return dst, 0, err
+		return err
 	}
 	if r.buf == nil {
 		r.buf = make([]byte, min(r.snapshot.blockSize, rangeBytes))
 	}
-	total, held := 0, 0 // records; bytes in buf from the piece before
+	held := 0 // bytes in buf from the piece before
 	for at := g.Start; at < g.End || held > 0; {
 		if held == len(r.buf) {
 			r.buf = append(r.buf, make([]byte, len(r.buf))...)
@@ -53,30 +118,26 @@ func (r *RangeReader) AppendRange(dst []byte, g Range, sum hash.Hash) ([]byte, i
 		want := min(int64(len(r.buf)-held), g.End-at)
 		n, err := f.file.ReadAt(r.buf[held:held+int(want)], at)
 		if errors.Is(err, io.EOF) && int64(n) < want {
-			return dst, total, f.shrank(at + int64(n))
+			return f.shrank(at + int64(n))
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
-			return dst, total, &Error{Path: f.Path, Msg: fmt.Sprintf("read at byte %d", at), Err: err}
+			return &Error{Path: f.Path, Msg: fmt.Sprintf("read at byte %d", at), Err: err}
 		}
 		if _, err := sum.Write(r.buf[held : held+n]); err != nil {
-			return dst, total, err
+			return err
 		}
 		at += int64(n)
 		piece := r.buf[:held+n]
-		dst, err = r.encode(p, dst, piece, at == g.End)
+		taken, err := parse(p, piece, at == g.End)
 		if err != nil {
-			return dst, total, &Error{Path: f.Path, Msg: fmt.Sprintf("at byte %d", at), Err: err}
+			return &Error{Path: f.Path, Msg: fmt.Sprintf("at byte %d", at), Err: err}
 		}
-		total += r.found.count
-		held = copy(r.buf, piece[r.found.consumed:])
+		held = copy(r.buf, piece[taken:])
 		if held > 0 && at == g.End {
-			return dst, total, &Error{Path: f.Path, Msg: fmt.Sprintf("the range that ends at byte %d ends within a record", g.End)}
+			return &Error{Path: f.Path, Msg: fmt.Sprintf("the range that ends at byte %d ends within a record", g.End)}
 		}
 	}
-	if total > 0 {
-		dst = dst[:len(dst)-1] // the last comma
-	}
-	return dst, total, nil
+	return nil
 }
 
 func (r *RangeReader) parser(file int) (parser, error) {
@@ -89,16 +150,4 @@ func (r *RangeReader) parser(file int) (parser, error) {
 	}
 	r.parsers[file] = p
 	return p, nil
-}
-
-// encode appends the records of a piece to dst, each with a comma behind it.
-func (r *RangeReader) encode(p parser, dst, piece []byte, last bool) ([]byte, error) {
-	r.found.reset()
-	r.found.json = dst
-	p.parse(piece, job{last: last, encode: true, sep: ',', known: true}, &r.found)
-	dst, r.found.json = r.found.json, nil
-	if r.found.stop == stopSkip {
-		return dst, errors.New("a record has no end in bounds")
-	}
-	return dst, nil
 }

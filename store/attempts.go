@@ -39,20 +39,24 @@ SELECT ?1, ?2, count(*) + 1, ?3, ?4, ?5, '', '', 0 FROM attempts WHERE run = ?1 
 // accepted attempt, is ErrState.
 func (l *Ledger) BeginAttempt(ctx context.Context, run, chunk int64, bodyHash string, bodyBytes int64) (attemptID int64, err error) {
 	err = l.write(ctx, func(tx *sql.Tx) error {
-		if err := mustChange(tx.ExecContext(ctx, claimChunk, run, chunk)); err != nil {
-			return err
-		}
-		res, err := tx.ExecContext(ctx, insertAttempt, run, chunk, bodyHash, bodyBytes, ms(time.Now()))
-		if err != nil {
-			return err
-		}
-		attemptID, err = res.LastInsertId()
+		attemptID, err = beginAttempt(ctx, tx, run, chunk, bodyHash, bodyBytes)
 		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("intent for chunk %d: %w", chunk, err)
 	}
 	return attemptID, nil
+}
+
+func beginAttempt(ctx context.Context, tx *sql.Tx, run, chunk int64, bodyHash string, bodyBytes int64) (attemptID int64, err error) {
+	if err := mustChange(tx.ExecContext(ctx, claimChunk, run, chunk)); err != nil {
+		return 0, err
+	}
+	res, err := tx.ExecContext(ctx, insertAttempt, run, chunk, bodyHash, bodyBytes, ms(time.Now()))
+	if err != nil {
+		return 0, err
+	}
+	return res.LastInsertId()
 }
 
 // AttemptEnd is how an attempt ended and what follows for its chunk.

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-const chunkColumns = `chunk, state, reason, records, body_bytes, source_hash, key, not_before, spool_start, spool_end`
+const chunkColumns = `chunk, state, reason, records, body_bytes, source_hash, key, not_before, spool_start, spool_end, spool_line`
 
 // The planner would walk over all chunks of the run, of which most are accepted
 // when one is resumed: hence INDEXED BY.
@@ -63,13 +63,14 @@ func (r *Reader) chunks(ctx context.Context, run int64, query string, args ...an
 		var c Chunk
 		var notBefore int64
 		var start, end sql.NullInt64
-		err := rows.Scan(&c.Chunk, &c.State, &c.Reason, &c.Records, &c.BodyBytes, &c.SourceHash, &c.Key, &notBefore, &start, &end)
+		var line int64
+		err := rows.Scan(&c.Chunk, &c.State, &c.Reason, &c.Records, &c.BodyBytes, &c.SourceHash, &c.Key, &notBefore, &start, &end, &line)
 		if err != nil {
 			return nil, err
 		}
 		c.NotBefore = fromMS(notBefore)
 		if start.Valid {
-			c.Spool = &SpoolRange{start.Int64, end.Int64}
+			c.Spool = &SpoolRange{start.Int64, end.Int64, line}
 		}
 		list = append(list, c)
 	}
@@ -77,7 +78,7 @@ func (r *Reader) chunks(ctx context.Context, run int64, query string, args ...an
 		return nil, err
 	}
 	for i := range list {
-		if list[i].Ranges, err = r.ranges(ctx, run, list[i].Chunk); err != nil {
+		if list[i].Ranges, err = r.ranges(ctx, rangesOfChunk, run, list[i].Chunk); err != nil {
 			return nil, err
 		}
 	}
@@ -87,8 +88,8 @@ func (r *Reader) chunks(ctx context.Context, run int64, query string, args ...an
 const rangesOfChunk = `
 SELECT file, byte_start, byte_end, first_line, last_line, records FROM chunk_ranges WHERE run = ? AND chunk = ? ORDER BY part`
 
-func (r *Reader) ranges(ctx context.Context, run, chunk int64) ([]ChunkRange, error) {
-	rows, err := r.ro.QueryContext(ctx, rangesOfChunk, run, chunk)
+func (r *Reader) ranges(ctx context.Context, query string, run, number int64) ([]ChunkRange, error) {
+	rows, err := r.ro.QueryContext(ctx, query, run, number)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,8 @@ func (r *Reader) DeliveredBy(ctx context.Context, schedule, shape, contentHash s
 	return runID, err
 }
 
-// Earlier is a range of a file's content that an earlier run planned.
+// Earlier is a range of a file's content that an earlier run planned. If it is
+// accepted it may be of several chunks, and Chunk is the first of them.
 type Earlier struct {
 	Run     int64
 	RunID   string
@@ -51,7 +52,8 @@ ORDER BY g.byte_start`
 
 // EarlierRanges returns what earlier runs of the schedule did, in the same
 // shape, with a file of this content, in the order of the file: ranges that
-// were accepted, are unknown, or are still planned. Failed ones are left out.
+// were accepted, are unknown, or are still planned. Failed ones are left out, and
+// neighbours that were accepted are one range.
 func (r *Reader) EarlierRanges(ctx context.Context, run *Run, size int64, contentHash string) ([]Earlier, error) {
 	rows, err := r.ro.QueryContext(ctx, earlierRanges, size, contentHash, run.Schedule, run.Shape, run.ID)
 	if err != nil {
@@ -64,7 +66,17 @@ func (r *Reader) EarlierRanges(ctx context.Context, run *Run, size int64, conten
 		if err := rows.Scan(&e.Run, &e.RunID, &e.Chunk, &e.State, &e.Start, &e.End, &e.Records); err != nil {
 			return nil, err
 		}
+		if last := len(list) - 1; last >= 0 && list[last].joins(e) {
+			list[last].End, list[last].Records = max(list[last].End, e.End), list[last].Records+e.Records
+			continue
+		}
 		list = append(list, e)
 	}
 	return list, rows.Err()
+}
+
+// joins says whether e goes on where a range ends and nothing tells them apart:
+// a file of which each record was a trigger would otherwise be as many ranges.
+func (a Earlier) joins(e Earlier) bool {
+	return a.State == ChunkAccepted && e.State == ChunkAccepted && a.Run == e.Run && a.End == e.Start
 }

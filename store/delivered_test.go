@@ -127,7 +127,7 @@ func TestSplitChunksCanDeliverAFile(t *testing.T) {
 	id := get[int64](t)(l.BeginAttempt(ctx, r.ID, 1, "h", 1))
 	must(t, l.FinishAttempt(ctx, id, AttemptEnd{Outcome: "refused", Next: ChunkSplit}))
 	_, err := l.rw.Exec(`
-		INSERT INTO chunks SELECT run, 2, 'planned', '', 10, 100, '', '', 0, NULL, NULL FROM chunks;
+		INSERT INTO chunks SELECT run, 2, 'planned', '', 10, 100, '', '', 0, NULL, NULL, 0 FROM chunks;
 		INSERT INTO chunk_ranges SELECT run, 2, part, file, byte_start, byte_end, first_line, last_line, records FROM chunk_ranges`)
 	must(t, err)
 	settle(t, l, r, Stopped)

@@ -21,8 +21,9 @@ type Chunk struct {
 	Ranges     []ChunkRange
 }
 
-// SpoolRange is where a chunk's records lie in the run's spool.
-type SpoolRange struct{ Start, End int64 }
+// SpoolRange is where a chunk's records lie in the run's spool. Line says which
+// line there is the chunk's record, from 1; 0: all lines are its records.
+type SpoolRange struct{ Start, End, Line int64 }
 
 // ChunkRange is a run of consecutive records of one file.
 type ChunkRange struct {
@@ -66,6 +67,7 @@ type PlanHead struct {
 
 var discardPlan = []string{
 	`DELETE FROM chunks WHERE run = ?`, // takes ranges with it
+	`DELETE FROM segments WHERE run = ?`,
 	`DELETE FROM dead_letters WHERE run = ?`,
 	`DELETE FROM snapshots WHERE run = ?`,
 	`DELETE FROM notes WHERE run = ?`,
@@ -107,15 +109,16 @@ func (l *Ledger) StartPlan(ctx context.Context, r *Run, h PlanHead) error {
 
 // PlanPart is a piece of a plan, so that no plan has to fit in memory.
 type PlanPart struct {
-	Chunks []Chunk
-	Dead   []DeadLetter
-	Files  []SnapshotFile // read to their end
-	Notes  []string       // a line each for a person
+	Chunks   []Chunk
+	Segments []Segment // with chunk.mode = "records", in place of chunks
+	Dead     []DeadLetter
+	Files    []SnapshotFile // read to their end
+	Notes    []string       // a line each for a person
 }
 
 const insertChunk = `
-INSERT INTO chunks (run, chunk, state, reason, records, body_bytes, source_hash, key, not_before, spool_start, spool_end)
-VALUES (?, ?, 'planned', '', ?, ?, ?, ?, 0, ?, ?)`
+INSERT INTO chunks (run, chunk, state, reason, records, body_bytes, source_hash, key, not_before, spool_start, spool_end, spool_line)
+VALUES (?, ?, 'planned', '', ?, ?, ?, ?, 0, ?, ?, ?)`
 
 const insertRange = `
 INSERT INTO chunk_ranges (run, chunk, part, file, byte_start, byte_end, first_line, last_line, records)
@@ -145,6 +148,11 @@ func (l *Ledger) AddToPlan(ctx context.Context, r *Run, p PlanPart) error {
 				return err
 			}
 		}
+		for i := range p.Segments {
+			if err := addSegment(ctx, tx, r.ID, &p.Segments[i]); err != nil {
+				return err
+			}
+		}
 		for _, d := range p.Dead {
 			_, err := tx.ExecContext(ctx, insertDead, r.ID, d.Number, d.File, d.Line, d.Column, d.ByteStart, d.ByteEnd, d.Reason, d.Detail)
 			if err != nil {
@@ -165,11 +173,8 @@ func (l *Ledger) AddToPlan(ctx context.Context, r *Run, p PlanPart) error {
 }
 
 func addChunk(ctx context.Context, tx *sql.Tx, run int64, c *Chunk) error {
-	var start, end sql.NullInt64
-	if c.Spool != nil {
-		start, end = sql.NullInt64{Int64: c.Spool.Start, Valid: true}, sql.NullInt64{Int64: c.Spool.End, Valid: true}
-	}
-	_, err := tx.ExecContext(ctx, insertChunk, run, c.Chunk, c.Records, c.BodyBytes, c.SourceHash, c.Key, start, end)
+	start, end, line := c.Spool.columns()
+	_, err := tx.ExecContext(ctx, insertChunk, run, c.Chunk, c.Records, c.BodyBytes, c.SourceHash, c.Key, start, end, line)
 	if err != nil {
 		return err
 	}
@@ -182,6 +187,14 @@ func addChunk(ctx context.Context, tx *sql.Tx, run int64, c *Chunk) error {
 	return nil
 }
 
+// columns are a range's values in a row; the range may be nil.
+func (s *SpoolRange) columns() (start, end sql.NullInt64, line int64) {
+	if s == nil {
+		return start, end, 0
+	}
+	return sql.NullInt64{Int64: s.Start, Valid: true}, sql.NullInt64{Int64: s.End, Valid: true}, s.Line
+}
+
 // PlanTotals is what the plan counted as it read.
 type PlanTotals struct {
 	RecordsRead      int64
@@ -192,10 +205,12 @@ type PlanTotals struct {
 	TakenOver        []TakenOver // chunks of earlier runs whose records this plan has
 }
 
-// TakenOver names a planned chunk of an earlier run.
+// TakenOver names a planned chunk of an earlier run, or a segment: those of its
+// chunks that have no row.
 type TakenOver struct {
-	Run   int64
-	Chunk int64
+	Run     int64
+	Chunk   int64
+	Segment int64 // 0: it is the chunk
 }
 
 const finishPlan = `
@@ -216,7 +231,11 @@ func (l *Ledger) FinishPlan(ctx context.Context, r *Run, t PlanTotals) error {
 			return err
 		}
 		for _, c := range t.TakenOver {
-			if err := mustChange(tx.ExecContext(ctx, abandonTaken, "taken over by run "+r.RunID, c.Run, c.Chunk)); err != nil {
+			query, number := abandonTaken, c.Chunk
+			if c.Segment != 0 {
+				query, number = abandonSegment, c.Segment
+			}
+			if err := mustChange(tx.ExecContext(ctx, query, "taken over by run "+r.RunID, c.Run, number)); err != nil {
 				return err
 			}
 		}

@@ -16,7 +16,7 @@ func TestPlanIsStoredAsGiven(t *testing.T) {
 	a.Header, a.ContentHash, a.Records = "", "", 0 // known when it was read
 	must(t, l.StartPlan(ctx, r, PlanHead{Shape: "s", Job: "{}", Payload: `"p":1`, Files: []SnapshotFile{a, b}}))
 	two := chunkOf(r, 2)
-	two.Spool = &SpoolRange{10, 30}
+	two.Spool = &SpoolRange{Start: 10, End: 30}
 	two.Ranges = append(two.Ranges, ChunkRange{File: 1, ByteStart: 0, ByteEnd: 5, FirstLine: 1, LastLine: 1, Records: 1})
 	dead := DeadLetter{Number: 1, Line: 4, Column: 2, ByteStart: 30, ByteEnd: 40, Reason: "quote", Detail: "missing closing quote"}
 	must(t, l.AddToPlan(ctx, r, PlanPart{Chunks: []Chunk{chunkOf(r, 1)}, Dead: []DeadLetter{dead}}))
@@ -113,7 +113,7 @@ func TestAddToPlanRefusesRows(t *testing.T) {
 		"negative records":     with(func(c *Chunk) { c.Records = -1 }),
 		"empty range":          with(func(c *Chunk) { c.Ranges[0].ByteEnd = c.Ranges[0].ByteStart }),
 		"range without record": with(func(c *Chunk) { c.Ranges[0].Records = 0 }),
-		"empty spool range":    with(func(c *Chunk) { c.Spool = &SpoolRange{5, 5} }),
+		"empty spool range":    with(func(c *Chunk) { c.Spool = &SpoolRange{Start: 5, End: 5} }),
 		"range of no file":     with(func(c *Chunk) { c.Ranges[0].File = 7 }),
 		"dead of no file":      {Dead: []DeadLetter{{Number: 1, File: 7}}},
 		"file of no snapshot":  {Files: []SnapshotFile{{File: 7}}},
@@ -138,13 +138,13 @@ func TestFinishPlanTakesChunksOver(t *testing.T) {
 	must(t, l.AddToPlan(ctx, r, PlanPart{Chunks: []Chunk{chunkOf(r, 1)}}))
 
 	// A chunk that was sent meanwhile is not there to be taken over.
-	sent := PlanTotals{RecordsRead: 20, RecordsUnchanged: 10, TakenOver: []TakenOver{{old.ID, 2}, {old.ID, 1}}}
+	sent := PlanTotals{RecordsRead: 20, RecordsUnchanged: 10, TakenOver: []TakenOver{{Run: old.ID, Chunk: 2}, {Run: old.ID, Chunk: 1}}}
 	wantErr(t, l.FinishPlan(ctx, r, sent), ErrState)
 	if got := chunkState(t, l, old, 2); got != ChunkPlanned || r.State != Planning {
 		t.Fatalf("after a refusal: chunk is %s, run %s", got, r.State)
 	}
 
-	must(t, l.FinishPlan(ctx, r, PlanTotals{RecordsRead: 20, RecordsUnchanged: 10, TakenOver: []TakenOver{{old.ID, 2}}}))
+	must(t, l.FinishPlan(ctx, r, PlanTotals{RecordsRead: 20, RecordsUnchanged: 10, TakenOver: []TakenOver{{Run: old.ID, Chunk: 2}}}))
 	if got := chunkState(t, l, old, 2); got != ChunkFailed {
 		t.Errorf("the chunk that was taken over is %s", got)
 	}

@@ -45,6 +45,13 @@ func TestQueriesUseIndexes(t *testing.T) {
 		{"notes of a run", notesOfRun, 1, []string{"notes USING PRIMARY KEY (run=?)"}},
 		{"notes added", insertNote, 4, []string{"notes USING PRIMARY KEY (run=?)"}},
 		{"LastWithHeader", lastWithHeader, 2, []string{"runs_by_schedule (schedule=?)", "snapshots EXISTS USING PRIMARY KEY (run=?)"}},
+		{"BeginRecord segment", takeFromSegment, 2, []string{"segments USING PRIMARY KEY (run=? AND segment=?)", "segments_by_chunk (run=? AND first_chunk<?)"}},
+		{"OpenSegments", openSegments, 3, []string{"segments USING PRIMARY KEY (run=? AND segment>?)"}},
+		{"SegmentOf", segmentOfChunk, 2, []string{"segments_by_chunk (run=? AND first_chunk<?)"}},
+		{"ranges of a segment", rangesOfSegment, 2, []string{"segment_ranges USING PRIMARY KEY (run=? AND segment=?)"}},
+		{"BegunChunks", begunChunks, 3, []string{"chunks USING PRIMARY KEY (run=? AND chunk>? AND chunk<?)"}},
+		{"EarlierSegments", plannedSegments, 5, []string{"snapshots_by_content (size=? AND content_hash=?)", "segment_ranges_by_file (run=? AND file=?)"}},
+		{"Receipt segments", countSegments, 1, []string{"segments USING PRIMARY KEY (run=?)"}},
 		{"ReplanRun", replanRun, 3, []string{"attempts_by_chunk (run=?)"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

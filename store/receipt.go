@@ -90,7 +90,7 @@ func receipt(ctx context.Context, tx *sql.Tx, id int64) (*Receipt, error) {
 		},
 		Bytes: ByteCount{Read: run.BytesRead},
 	}
-	if err := countChunks(ctx, tx, run.ID, c); err != nil {
+	if err := errors.Join(countChunks(ctx, tx, run.ID, c), countUnbegun(ctx, tx, run.ID, c)); err != nil {
 		return nil, err
 	}
 	err = tx.QueryRowContext(ctx, countAttempts, run.ID).Scan(&c.Attempts, &c.Bytes.Sent)
@@ -107,6 +107,9 @@ func receipt(ctx context.Context, tx *sql.Tx, id int64) (*Receipt, error) {
 
 const countChunkStates = `
 SELECT state, reason = ?, count(*), sum(records) FROM chunks WHERE run = ? GROUP BY 1, 2`
+
+const countSegments = `
+SELECT state, sum(records - begun) FROM segments WHERE run = ? AND begun < records GROUP BY 1`
 
 const countAttempts = `
 SELECT count(*), coalesce(sum(CASE WHEN outcome = 'not_sent' THEN 0 ELSE body_bytes END), 0) FROM attempts WHERE run = ?`
@@ -126,26 +129,49 @@ func countChunks(ctx context.Context, tx *sql.Tx, run int64, c *Receipt) error {
 		if err := rows.Scan(&state, &assumed, &chunks, &records); err != nil {
 			return err
 		}
-		c.Chunks.Planned += chunks
-		switch state {
-		case ChunkPlanned, ChunkSending:
-			c.Chunks.Pending += chunks
-			c.Records.Pending += records
-		case ChunkAccepted:
-			c.Chunks.Accepted += chunks
-			c.Records.Accepted += records
-			if assumed {
-				c.Chunks.Assumed += chunks
-			}
-		case ChunkFailed:
-			c.Chunks.Failed += chunks
-			c.Records.Failed += records
-		case ChunkUnknown:
-			c.Chunks.Unknown += chunks
-			c.Records.Unknown += records
-		case ChunkSplit: // its records count with the chunks that replaced it
-			c.Chunks.Split += chunks
+		c.count(state, chunks, records)
+		if state == ChunkAccepted && assumed {
+			c.Chunks.Assumed += chunks
 		}
 	}
 	return rows.Err()
+}
+
+// countUnbegun counts the chunks that are still only in their segments.
+func countUnbegun(ctx context.Context, tx *sql.Tx, run int64, c *Receipt) error {
+	rows, err := tx.QueryContext(ctx, countSegments, run)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var state ChunkState
+		var chunks int64
+		if err := rows.Scan(&state, &chunks); err != nil {
+			return err
+		}
+		c.count(state, chunks, chunks)
+	}
+	return rows.Err()
+}
+
+// count adds chunks in one state, with their records.
+func (c *Receipt) count(state ChunkState, chunks, records int64) {
+	c.Chunks.Planned += chunks
+	switch state {
+	case ChunkPlanned, ChunkSending:
+		c.Chunks.Pending += chunks
+		c.Records.Pending += records
+	case ChunkAccepted:
+		c.Chunks.Accepted += chunks
+		c.Records.Accepted += records
+	case ChunkFailed:
+		c.Chunks.Failed += chunks
+		c.Records.Failed += records
+	case ChunkUnknown:
+		c.Chunks.Unknown += chunks
+		c.Records.Unknown += records
+	case ChunkSplit: // its records count with the chunks that replaced it
+		c.Chunks.Split += chunks
+	}
 }

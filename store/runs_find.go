@@ -103,10 +103,12 @@ func (r *Reader) LatestOfSlot(ctx context.Context, schedule string, scheduledFor
 }
 
 const runUnfinished = `
-SELECT ` + runColumns + `, planned_at IS NULL OR EXISTS (SELECT 1 FROM chunks WHERE run = id AND chunks.state = 'planned') AS can_go_on
+SELECT ` + runColumns + `, planned_at IS NULL OR EXISTS (SELECT 1 FROM chunks WHERE run = id AND chunks.state = 'planned')
+    OR EXISTS (SELECT 1 FROM segments WHERE run = id AND segments.state = 'planned' AND begun < records) AS can_go_on
 FROM runs
 WHERE schedule = ? AND (runs.state IN ('planning', 'delivering') OR runs.state = 'stopped' AND planned_at IS NULL
-    OR planned_at IS NOT NULL AND EXISTS (SELECT 1 FROM chunks WHERE run = id AND chunks.state IN ('planned', 'sending', 'unknown')))
+    OR planned_at IS NOT NULL AND (EXISTS (SELECT 1 FROM chunks WHERE run = id AND chunks.state IN ('planned', 'sending', 'unknown'))
+        OR EXISTS (SELECT 1 FROM segments WHERE run = id AND segments.state = 'planned' AND begun < records)))
 ORDER BY can_go_on DESC, id DESC
 LIMIT 1`
 

@@ -21,6 +21,9 @@ WHERE s.run = ? AND s.content_hash <> '' AND s.unchanged_since = '' AND s.record
   AND NOT EXISTS (
     SELECT 1 FROM chunk_ranges g JOIN chunks c ON c.run = g.run AND c.chunk = g.chunk
     WHERE g.run = s.run AND g.file = s.file AND c.state NOT IN ('accepted', 'split'))
+  AND NOT EXISTS (
+    SELECT 1 FROM segment_ranges g JOIN segments c ON c.run = g.run AND c.segment = g.segment
+    WHERE g.run = s.run AND g.file = s.file AND c.begun < c.records)
 ON CONFLICT (schedule, content_hash, shape) DO NOTHING`
 
 // End is the state that a run comes to rest in.
@@ -127,8 +130,10 @@ UPDATE runs SET records_read = (SELECT count(*) FROM dead_letters WHERE run = id
 // letters stay, to be looked at, and are all that the run counts as read.
 func (l *Ledger) DiscardPlan(ctx context.Context, run *Run) error {
 	err := l.write(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, discardPlan[0], run.ID); err != nil {
-			return err
+		for _, query := range discardPlan[:2] {
+			if _, err := tx.ExecContext(ctx, query, run.ID); err != nil {
+				return err
+			}
 		}
 		if err := mustChange(tx.ExecContext(ctx, countReadAsDead, run.ID)); err != nil {
 			return err

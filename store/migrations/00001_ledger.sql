@@ -85,6 +85,7 @@ CREATE TABLE chunks (
     not_before   INTEGER NOT NULL,            -- no try before this instant
     spool_start  INTEGER,                     -- where its records lie in the run's spool; NULL: in the files themselves
     spool_end    INTEGER,                     -- first byte after them
+    spool_line   INTEGER NOT NULL CHECK (spool_line >= 0), -- which line there is its record, from 1; 0: all are its records
     PRIMARY KEY (run, chunk),
     CHECK ((spool_start IS NULL) = (spool_end IS NULL) AND coalesce(spool_end > spool_start, 1))
 ) STRICT, WITHOUT ROWID;
@@ -106,6 +107,41 @@ CREATE TABLE chunk_ranges (
     FOREIGN KEY (run, file) REFERENCES snapshots (run, file)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX chunk_ranges_by_file ON chunk_ranges (run, file, byte_start);
+
+-- With chunk.mode = 'records' each record is a chunk. The plan then stores runs
+-- of records here, and a chunk's own row appears with its first intent. Until
+-- then a chunk is what its segment says.
+CREATE TABLE segments (
+    run         INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, -- whose plan
+    segment     INTEGER NOT NULL CHECK (segment >= 1), -- number in the run
+    state       TEXT    NOT NULL CHECK (state IN ('planned', 'failed')), -- of its chunks that have no row
+    reason      TEXT    NOT NULL,             -- why those are failed
+    first_chunk INTEGER NOT NULL CHECK (first_chunk >= 1), -- number of its first record's chunk; the others follow
+    records     INTEGER NOT NULL CHECK (records > 0),      -- so many records, and chunks
+    begun       INTEGER NOT NULL CHECK (begun BETWEEN 0 AND records), -- how many of its chunks have a row
+    source_hash TEXT    NOT NULL,             -- of the source bytes of its ranges
+    spool_start INTEGER,                      -- where its records lie in the run's spool; NULL: in the file itself
+    spool_end   INTEGER,                      -- first byte after them
+    PRIMARY KEY (run, segment),
+    CHECK ((spool_start IS NULL) = (spool_end IS NULL) AND coalesce(spool_end > spool_start, 1))
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX segments_by_chunk ON segments (run, first_chunk);
+
+CREATE TABLE segment_ranges (
+    run        INTEGER NOT NULL,              -- with segment: whose range it is
+    segment    INTEGER NOT NULL,              -- number in the run
+    part       INTEGER NOT NULL,              -- order within the segment, from 0
+    file       INTEGER NOT NULL,              -- the file that it lies in, the same for all of a segment
+    byte_start INTEGER NOT NULL,              -- of the decompressed file
+    byte_end   INTEGER NOT NULL CHECK (byte_end > byte_start), -- first byte after it
+    first_line INTEGER NOT NULL,              -- physical lines, from 1
+    last_line  INTEGER NOT NULL,              -- its last one, inclusive
+    records    INTEGER NOT NULL CHECK (records > 0), -- whole records in it
+    PRIMARY KEY (run, segment, part),
+    FOREIGN KEY (run, segment) REFERENCES segments (run, segment) ON DELETE CASCADE,
+    FOREIGN KEY (run, file) REFERENCES snapshots (run, file)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX segment_ranges_by_file ON segment_ranges (run, file, byte_start);
 
 -- An attempt names its chunk, but outlives it: when a run of which everything was
 -- refused is planned anew, its chunks are replaced, and what WorqHat received
