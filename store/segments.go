@@ -101,6 +101,20 @@ func (r *Reader) SegmentOf(ctx context.Context, run, chunk int64) (*Segment, err
 	return &list[0], nil
 }
 
+const oneSegment = `SELECT ` + segmentColumns + ` FROM segments WHERE run = ? AND segment = ?`
+
+// Segment returns one segment; sql.ErrNoRows if the run has no such number.
+func (r *Reader) Segment(ctx context.Context, run, segment int64) (*Segment, error) {
+	list, err := r.segments(ctx, run, oneSegment, run, segment)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, sql.ErrNoRows
+	}
+	return &list[0], nil
+}
+
 func (r *Reader) segments(ctx context.Context, run int64, query string, args ...any) ([]Segment, error) {
 	rows, err := r.ro.QueryContext(ctx, query, args...)
 	if err != nil {

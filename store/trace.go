@@ -4,13 +4,15 @@ import (
 	"context"
 )
 
-// Place is a chunk of a run.
+// Place is a chunk of a run, or a segment of which one chunk without a row is
+// meant.
 type Place struct {
-	Run   *Run
-	Chunk int64
+	Run     *Run
+	Chunk   int64
+	Segment int64 // 0: it is the chunk
 }
 
-const placesByAnalyticsID = `SELECT run, chunk FROM attempts WHERE analytics_id = ? ORDER BY attempt_id`
+const placesByAnalyticsID = `SELECT run, chunk, 0 FROM attempts WHERE analytics_id = ? ORDER BY attempt_id`
 
 // ByAnalyticsID returns the chunks that WorqHat answered with this id. It is
 // one, unless WorqHat gave the same id twice.
@@ -18,22 +20,32 @@ func (r *Reader) ByAnalyticsID(ctx context.Context, id string) ([]Place, error) 
 	return r.places(ctx, placesByAnalyticsID, id)
 }
 
-const placesByKey = `SELECT run, chunk FROM chunks WHERE key = ? ORDER BY run, chunk`
+const placesByKey = `SELECT run, chunk, 0 FROM chunks WHERE key = ? ORDER BY run, chunk`
 
 // ByKey returns the chunks with this key.
 func (r *Reader) ByKey(ctx context.Context, key string) ([]Place, error) {
 	return r.places(ctx, placesByKey, key)
 }
 
-// CROSS JOIN: the few snapshots first, then their ranges by index.
+// CROSS JOIN: the few snapshots first, then their ranges by index. A segment has
+// the line only while none of its chunks has it.
 const placesByLine = `
-SELECT g.run, g.chunk FROM snapshots s
-CROSS JOIN chunk_ranges g INDEXED BY chunk_ranges_by_file ON g.run = s.run AND g.file = s.file
-WHERE (s.path = ?1 OR substr(s.path, -length(?2)) = ?2) AND g.first_line <= ?3 AND g.last_line >= ?3
-ORDER BY g.run, g.chunk`
+WITH chunk_places AS (
+  SELECT g.run, g.chunk FROM snapshots s
+  CROSS JOIN chunk_ranges g INDEXED BY chunk_ranges_by_file ON g.run = s.run AND g.file = s.file
+  WHERE (s.path = ?1 OR substr(s.path, -length(?2)) = ?2) AND g.first_line <= ?3 AND g.last_line >= ?3)
+SELECT run, chunk, 0 FROM chunk_places
+UNION ALL
+SELECT c.run, 0, c.segment FROM snapshots s
+CROSS JOIN segment_ranges g INDEXED BY segment_ranges_by_file ON g.run = s.run AND g.file = s.file
+CROSS JOIN segments c ON c.run = g.run AND c.segment = g.segment
+WHERE (s.path = ?1 OR substr(s.path, -length(?2)) = ?2) AND g.first_line <= ?3 AND g.last_line >= ?3 AND c.begun < c.records
+  AND NOT EXISTS (SELECT 1 FROM chunk_places p WHERE p.run = c.run AND p.chunk BETWEEN c.first_chunk AND c.first_chunk + c.records - 1)
+ORDER BY 1, 2`
 
-// ByLine returns the chunks that took a physical line of a file: the file's
-// whole path, or the end of it from a slash on.
+// ByLine returns the chunks that took a physical line of a file, and the segments
+// that have it for a chunk without a row: the file's whole path, or the end of it
+// from a slash on.
 func (r *Reader) ByLine(ctx context.Context, path string, line int64) ([]Place, error) {
 	return r.places(ctx, placesByLine, path, "/"+path, line)
 }
@@ -93,11 +105,11 @@ func (r *Reader) places(ctx context.Context, query string, args ...any) ([]Place
 		return nil, err
 	}
 	defer rows.Close()
-	type row struct{ run, chunk int64 }
+	type row struct{ run, chunk, segment int64 }
 	var found []row
 	for rows.Next() {
 		var f row
-		if err := rows.Scan(&f.run, &f.chunk); err != nil {
+		if err := rows.Scan(&f.run, &f.chunk, &f.segment); err != nil {
 			return nil, err
 		}
 		found = append(found, f)
@@ -111,7 +123,7 @@ func (r *Reader) places(ctx context.Context, query string, args ...any) ([]Place
 		if err != nil {
 			return nil, err
 		}
-		list[i] = Place{Run: run, Chunk: f.chunk}
+		list[i] = Place{Run: run, Chunk: f.chunk, Segment: f.segment}
 	}
 	return list, nil
 }

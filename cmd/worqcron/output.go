@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -21,10 +22,12 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// runJSON is a receipt with its chunks.
+// runJSON is a receipt with its chunks. With chunk.mode = "records" those that
+// were never tried are in segments instead.
 type runJSON struct {
 	*store.Receipt
-	ChunkList []chunkJSON `json:"chunk_list"`
+	ChunkList []chunkJSON   `json:"chunk_list"`
+	Segments  []segmentJSON `json:"segments,omitempty"`
 }
 
 // chunkJSON is a chunk as other programs may rely on it.
@@ -59,7 +62,7 @@ func chunkDetails(ctx context.Context, r *store.Reader, run *store.Run, files []
 	}
 	j := chunkJSON{
 		Chunk: c.Chunk, Records: c.Records, BodyBytes: c.BodyBytes, SourceHash: c.SourceHash, Key: c.Key,
-		Status: string(c.State), Reason: c.Reason, Source: []sourceJSON{},
+		Status: string(c.State), Reason: c.Reason, Source: sourcesOf(files, c.Ranges),
 	}
 	for _, a := range attempts {
 		j.BodyHash = a.BodyHash
@@ -67,10 +70,15 @@ func chunkDetails(ctx context.Context, r *store.Reader, run *store.Run, files []
 			j.AnalyticsID = a.AnalyticsID
 		}
 	}
-	for _, g := range c.Ranges {
-		j.Source = append(j.Source, sourceJSON{files[g.File].Path, g.FirstLine, g.LastLine, g.ByteStart, g.ByteEnd})
-	}
 	return j, attempts, nil
+}
+
+func sourcesOf(files []store.SnapshotFile, ranges []store.ChunkRange) []sourceJSON {
+	list := []sourceJSON{}
+	for _, g := range ranges {
+		list = append(list, sourceJSON{files[g.File].Path, g.FirstLine, g.LastLine, g.ByteStart, g.ByteEnd})
+	}
+	return list
 }
 
 // eachChunk calls fn for all chunks of a run in order, a page at a time.
@@ -89,18 +97,28 @@ func eachChunk(ctx context.Context, r *store.Reader, run *store.Run, fn func(sto
 	}
 }
 
-func listChunks(ctx context.Context, r *store.Reader, run *store.Run) ([]chunkJSON, error) {
+// listChunks lists the chunks and the open segments of a run; for a person not
+// more chunks than are printed.
+func (p *program) listChunks(ctx context.Context, r *store.Reader, run *store.Run) ([]chunkJSON, []segmentJSON, error) {
 	files, err := r.Files(ctx, run.ID)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	list := []chunkJSON{}
+	enough := errors.New("enough")
 	err = eachChunk(ctx, r, run, func(c store.Chunk) error {
+		if !p.json && len(list) == maxPrinted {
+			return enough
+		}
 		j, _, err := chunkDetails(ctx, r, run, files, c)
 		list = append(list, j)
 		return err
 	})
-	return list, err
+	if err != nil && !errors.Is(err, enough) {
+		return nil, nil, err
+	}
+	segments, err := listSegments(ctx, r, run)
+	return list, segments, err
 }
 
 // printRun prints what 'run' or 'plan' came to. It works although ctx ended.
@@ -120,15 +138,15 @@ func (p *program) printRun(ctx context.Context, r *store.Reader, c *store.Receip
 		printReceipt(p.out, run, c)
 		return p.printHeld(ctx, r, run, c)
 	}
-	chunks, err := listChunks(ctx, r, run)
+	chunks, segments, err := p.listChunks(ctx, r, run)
 	if err != nil {
 		return err
 	}
 	if p.json {
-		return printJSON(p.out, runJSON{c, chunks})
+		return printJSON(p.out, runJSON{c, chunks, segments})
 	}
 	printReceipt(p.out, run, c)
-	printChunks(p.out, chunks)
+	printChunks(p.out, c, chunks, segments)
 	return p.printDead(ctx, r, run)
 }
 
@@ -222,18 +240,22 @@ func localTime(t time.Time, zone string) string {
 // maxPrinted bounds what is listed for a person; --json lists all.
 const maxPrinted = 40
 
-func printChunks(w io.Writer, chunks []chunkJSON) {
-	if len(chunks) == 0 {
-		return
+// printChunks prints the first chunks of a run, and its open segments.
+func printChunks(w io.Writer, c *store.Receipt, chunks []chunkJSON, segments []segmentJSON) {
+	more := c.Chunks.Planned - int64(len(chunks))
+	for _, s := range segments {
+		more -= s.Records - s.Begun
 	}
-	fmt.Fprintf(w, "\n%6s  %-9s %10s %12s  %-32s  %s\n", "chunk", "status", "records", "body bytes", "key", "source")
-	for i, c := range chunks {
-		if i == maxPrinted {
-			fmt.Fprintf(w, "  … and %s more; --json lists all\n", count(int64(len(chunks)-i), "chunk"))
-			return
-		}
+	if len(chunks) > 0 {
+		fmt.Fprintf(w, "\n%6s  %-9s %10s %12s  %-32s  %s\n", "chunk", "status", "records", "body bytes", "key", "source")
+	}
+	for _, c := range chunks {
 		fmt.Fprintf(w, "%6d  %-9s %10s %12s  %-32s  %s\n", c.Chunk, c.Status, humanize.Comma(c.Records), humanize.Comma(c.BodyBytes), c.Key, placeText(c.Source))
 	}
+	if more > 0 {
+		fmt.Fprintf(w, "  … and %s more; --json lists all\n", count(more, "chunk"))
+	}
+	printSegments(w, segments)
 }
 
 // placeText is where a chunk's records come from, in short.

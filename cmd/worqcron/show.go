@@ -67,19 +67,20 @@ func (p *program) showRun(ctx context.Context, r *store.Reader, run *store.Run, 
 		return err
 	}
 	var chunks []chunkJSON
+	var segments []segmentJSON
 	if withChunks {
-		if chunks, err = listChunks(ctx, r, run); err != nil {
+		if chunks, segments, err = p.listChunks(ctx, r, run); err != nil {
 			return err
 		}
 	}
 	if p.json {
 		if withChunks {
-			return printJSON(p.out, runJSON{c, chunks})
+			return printJSON(p.out, runJSON{c, chunks, segments})
 		}
 		return printJSON(p.out, c)
 	}
 	printReceipt(p.out, run, c)
-	printChunks(p.out, chunks)
+	printChunks(p.out, c, chunks, segments)
 	if err := p.printHeld(ctx, r, run, c); err != nil {
 		return err
 	}
@@ -165,7 +166,9 @@ func (p *program) printChunkDetails(j chunkJSON, attempts []store.Attempt, zone 
 	if j.AnalyticsID != "" {
 		fmt.Fprintf(p.out, "id        %s\n", j.AnalyticsID)
 	}
-	fmt.Fprintf(p.out, "body      %d bytes, %s\n", j.BodyBytes, count(j.Records, "record"))
+	if j.BodyBytes > 0 { // 0: of a record that is only in its segment, and its source has changed
+		fmt.Fprintf(p.out, "body      %d bytes, %s\n", j.BodyBytes, count(j.Records, "record"))
+	}
 	if j.BodyHash != "" {
 		fmt.Fprintf(p.out, "hash      %s\n", j.BodyHash)
 	}
@@ -189,7 +192,7 @@ func (p *program) printChunkDetails(j chunkJSON, attempts []store.Attempt, zone 
 }
 
 func findChunk(ctx context.Context, r *store.Reader, run *store.Run, number int64) (*store.Chunk, error) {
-	c, err := r.Chunk(ctx, run.ID, number)
+	c, err := batch.FindChunk(ctx, r, run, number)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("run %s has no chunk %d", run.Name(), number)
 	}

@@ -25,6 +25,7 @@ type traceJSON struct {
 	Source       []sourceJSON  `json:"source"`
 	BodyHash     string        `json:"body_hash"`
 	Key          string        `json:"key"`
+	Segment      *segmentJSON  `json:"segment,omitempty"` // the line is in a chunk of it that was never tried
 }
 
 func newTrace(p *program) *cobra.Command {
@@ -103,11 +104,14 @@ func find(ctx context.Context, r *store.Reader, what string) ([]store.Place, []s
 }
 
 func (p *program) tracePlace(ctx context.Context, r *store.Reader, place store.Place) error {
-	c, err := findChunk(ctx, r, place.Run, place.Chunk)
+	files, err := r.Files(ctx, place.Run.ID)
 	if err != nil {
 		return err
 	}
-	files, err := r.Files(ctx, place.Run.ID)
+	if place.Segment != 0 {
+		return p.traceSegment(ctx, r, place, files)
+	}
+	c, err := findChunk(ctx, r, place.Run, place.Chunk)
 	if err != nil {
 		return err
 	}
@@ -121,7 +125,32 @@ func (p *program) tracePlace(ctx context.Context, r *store.Reader, place store.P
 			Attempts: attemptsJSON(attempts), Source: j.Source, BodyHash: j.BodyHash, Key: j.Key,
 		})
 	}
-	fmt.Fprintf(p.out, "schedule  %s\nrun       %s  (%s)\nflow      %s\n", place.Run.Schedule, place.Run.Name(), place.Run.RunID, place.Run.FlowID)
+	p.printRunOf(place)
 	p.printChunkDetails(j, attempts, place.Run.Zone)
+	return nil
+}
+
+func (p *program) printRunOf(place store.Place) {
+	fmt.Fprintf(p.out, "schedule  %s\nrun       %s  (%s)\nflow      %s\n", place.Run.Schedule, place.Run.Name(), place.Run.RunID, place.Run.FlowID)
+}
+
+// traceSegment prints a segment of whose chunks one will have the line.
+func (p *program) traceSegment(ctx context.Context, r *store.Reader, place store.Place, files []store.SnapshotFile) error {
+	s, err := r.Segment(ctx, place.Run.ID, place.Segment)
+	if err != nil {
+		return err
+	}
+	j := segmentDetails(files, *s)
+	if p.json {
+		return printJSON(p.out, traceJSON{
+			Schedule: place.Run.Schedule, RunID: place.Run.RunID, Status: j.Status, Attempts: []attemptJSON{}, Source: j.Source, Segment: &j,
+		})
+	}
+	p.printRunOf(place)
+	status := j.Status
+	if j.Reason != "" {
+		status += ": " + j.Reason
+	}
+	fmt.Fprintf(p.out, "chunk     one of %d to %d that was not tried, %s\nsource    %s\n", j.FirstChunk, j.LastChunk, status, placeText(j.Source))
 	return nil
 }
