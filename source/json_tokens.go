@@ -47,7 +47,7 @@ func stringEnd(s []byte, i int) int {
 
 // stringMap finds the ends of strings in a window of a text by masks of its
 // quotes, backslashes and controls, which the kernel makes. It does not look at
-// bytes that are not ASCII.
+// bytes that are not ASCII. The kernel knows this layout.
 type stringMap struct {
 	from  int                 // where the window begins, a multiple of 64
 	stops [windowWords]uint64 // those behind the text are all ones
@@ -55,16 +55,6 @@ type stringMap struct {
 
 // reset forgets the text.
 func (m *stringMap) reset() { m.from = math.MinInt >> 1 }
-
-// stop is the first place from i on, and less than 64 bytes behind it, to be
-// looked at; else the one just behind those, or -1 where the window ends.
-func (m *stringMap) stop(i int) int {
-	w := uint(i-m.from) / 64
-	if w >= windowWords-1 {
-		return -1
-	}
-	return i + lowest(m.stops[w]>>(i&63)|m.stops[w+1]<<1<<(^i&63))
-}
 
 // stringEnd is stringEnd for content that begins at i.
 func (m *stringMap) stringEnd(s []byte, i int) int {

@@ -5,8 +5,8 @@ package source
 import "golang.org/x/sys/cpu"
 
 // haveKernel says that the functions in assembly may be called: the processor
-// has AVX2. Only tests set it; they hold the portable code against the kernel.
-var haveKernel = cpu.X86.HasAVX2
+// has AVX2 and BMI2. Only tests set it; they hold the portable code against the kernel.
+var haveKernel = cpu.X86.HasAVX2 && cpu.X86.HasBMI1 && cpu.X86.HasBMI2
 
 // classifyAVX2 fills the masks of the words, at least one, from raw on, and
 // returns all their high masks in one.
@@ -26,3 +26,12 @@ func stopsAVX2(raw *byte, stops *uint64, words int)
 //
 //go:noescape
 func utf8AVX2(raw *byte, words int) (wrong bool)
+
+// knownAVX2 is accepter.known: it goes over members whose names are the next of
+// names, at least one, all in object, and whose values are strings without
+// escapes of less than 64 bytes, which end in m's window. It leaves names that do
+// not fit into first to others. taken is how many members it went over, one at
+// whose value it stopped included.
+//
+//go:noescape
+func knownAVX2(s []byte, i int, names []knownName, object uint32, m *stringMap) (next, taken int, atValue bool)

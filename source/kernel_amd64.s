@@ -1,5 +1,6 @@
 //go:build !purego
 
+#include "go_asm.h"
 #include "textflag.h"
 
 // These functions find what the portable code finds; FuzzKernel holds that.
@@ -176,3 +177,75 @@ word:
 
 DATA doubleQuote<>+0(SB)/1, $0x22
 GLOBL doubleQuote<>(SB), RODATA|NOPTR, $1
+
+// func knownAVX2(s []byte, i int, names []knownName, object uint32, m *stringMap) (next, taken int, atValue bool)
+TEXT ·knownAVX2(SB), NOSPLIT, $0-89
+	MOVQ s_base+0(FP), SI
+	MOVQ s_len+8(FP), DX
+	MOVQ i+24(FP), BX
+	MOVQ names_base+32(FP), DI
+	MOVQ names_len+40(FP), CX
+	MOVL object+56(FP), R8
+	MOVQ m+64(FP), R11
+	MOVQ stringMap_from(R11), R10
+	LEAQ stringMap_stops(R11), R11
+	XORQ AX, AX
+
+member:
+	MOVQ    DX, R12
+	SUBQ    BX, R12
+	CMPQ    R12, knownName_need(DI)
+	JLT     behind
+	CMPL    R8, knownName_object(DI)
+	JNE     behind
+	CMPQ    knownName_length(DI), $32
+	JGT     behind
+	VMOVDQU (SI)(BX*1), Y0
+	VPXOR   knownName_first(DI), Y0, Y0
+	VPTEST  knownName_mask(DI), Y0
+	JNZ     behind
+	ADDQ    knownName_length(DI), BX
+	INCQ    AX
+	CMPB    (SI)(BX*1), $0x22
+	JNE     value
+
+	// R12 is where the string's content begins; the masks of the 64 bytes from
+	// there on lie in two words.
+	LEAQ   1(BX), R12
+	MOVQ   R12, R13
+	SUBQ   R10, R13
+	SHRQ   $6, R13
+	CMPQ   R13, $255
+	JAE    value
+	MOVQ   8(R11)(R13*8), R9
+	SHRXQ  R12, (R11)(R13*8), R13
+	ADDQ   R9, R9
+	MOVQ   R12, R15
+	NOTQ   R15
+	SHLXQ  R15, R9, R9
+	ORQ    R9, R13
+	TZCNTQ R13, R13
+	ADDQ   R12, R13
+	CMPQ   R13, DX
+	JAE    value
+	CMPB   (SI)(R13*1), $0x22
+	JNE    value
+	LEAQ   1(R13), BX
+	ADDQ   $knownName__size, DI
+	CMPQ   AX, CX
+	JLT    member
+	JMP    behind
+
+value:
+	MOVB $1, R9
+	JMP  done
+
+behind:
+	XORL R9, R9
+
+done:
+	VZEROUPPER
+	MOVQ BX, next+72(FP)
+	MOVQ AX, taken+80(FP)
+	MOVB R9, atValue+88(FP)
+	RET

@@ -79,7 +79,7 @@ func (p *ndjsonParser) run(lines []byte, j job, f *found) {
 		if lines[next] == '\r' {
 			next++
 		}
-		if lines[next] != '\n' || next-start > p.max || p.quick.mapped && !p.utf8.valid(lines, start, end) {
+		if lines[next] != '\n' || next-start > p.max || haveKernel && !p.utf8.valid(lines, start, end) {
 			return
 		}
 		next++

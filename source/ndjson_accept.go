@@ -28,18 +28,26 @@ type accepter struct {
 // jsonName is one name and the object it belongs to; objects of a record are
 // numbered in the order in which they open.
 type jsonName struct {
+	lead       uint32 // where the brace or comma before it is
 	start, end uint32 // without the quotes
+	value      uint32 // where its value begins
 	object     uint32
 }
 
-// knownName is a name that is a valid string, and unique in its object. text
-// has the quotes and the colon behind it; first are up to 16 of its bytes, the
-// others zero, and mask says which.
+// knownName is a name that is a valid string, and unique in its object. text is
+// all between two values: a brace or comma, the name in quotes, its colon, and
+// the white space between those. first are up to knownWords words of it, the
+// bytes behind it zero, and mask says which count. The kernel knows this layout.
 type knownName struct {
 	text        []byte
-	first, mask [2]uint64
+	quote, end  int // within text: its opening quote, what is behind the closing one
+	length      int // of text
+	need        int // bytes that must be there to compare and to see the value's first
+	first, mask [knownWords]uint64
 	object      uint32
 }
+
+const knownWords = 4
 
 // maxCompared bounds how many names a new one is compared with.
 const maxCompared = 64
@@ -48,12 +56,13 @@ const maxCompared = 64
 // object at a quick look.
 func (a *accepter) accepts(value []byte) bool {
 	a.mapped = false
-	return a.next(value, 0) == len(value)
+	return a.next(value, 0) == len(value) && (!haveKernel || validUTF8(value))
 }
 
 // next goes over the object at i and returns what is behind it, or -1 if that is
 // no object or left to the slow look. There may be more text behind it, from a
-// line end on. Where a.mapped is set, the caller must check the UTF-8.
+// line end on. With the kernel, the caller must check the UTF-8, the known names'
+// too.
 func (a *accepter) next(s []byte, i int) int {
 	a.unique, a.wide = false, false
 	return a.scan(s, i)
@@ -95,91 +104,113 @@ type nesting struct {
 	names  int        // names so far
 }
 
-// object goes over the record at i, a member or an element at a time.
+// object goes over the record at i.
 func (a *accepter) object(s []byte, i int) int {
 	at := &a.at
 	at.kinds, at.depth, at.opened, at.names, at.open[1] = 1, 1, 1, 0, 0
-	i = skipSpace(s, i+1)
-	if i < len(s) && s[i] == '}' {
-		return a.allNames(i + 1)
-	}
+	opened := true // i is at the start of the innermost container; else behind a value
 	for i >= 0 && i < len(s) {
-		behind := false // i is behind a value
-		if at.kinds&1 == 1 {
-			if i, behind = a.known(s, i); !behind {
-				i = a.name(s, i, at.names, at.open[at.depth])
-				at.names++
+		if opened {
+			next := skipSpace(s, i+1)
+			if next < len(s) && s[next] == s[i]+2 { // '}' and ']' are two after their opening ones
+				i, opened = next, false
 			}
 		}
-		if !behind {
-			if i < 0 || i >= len(s) {
-				return -1
-			}
-			switch s[i] {
-			case '"':
-				i = a.stringEnd(s, i+1)
-			case '{', '[':
-				var empty bool
-				if i, empty = at.enter(s, i); !empty {
-					continue
-				}
-			default:
-				i = scalarEnd(s, i)
-			}
-			if i < 0 {
-				return -1
+		if !opened {
+			var closed bool
+			if i, closed = at.leave(s, i); closed {
+				return a.allNames(i)
 			}
 		}
-		if i < len(s)-1 && s[i] == ',' && s[i+1] > ' ' { // the usual
-			i++
-			continue
-		}
-		var closed bool
-		if i, closed = at.leave(s, i); closed {
-			return a.allNames(i)
+		if i, opened = a.member(s, i); i < 0 {
+			return -1
 		}
 	}
 	return -1
 }
 
-// known goes over ordinary members from i on: a name of the last record, a
-// string without escapes, and the next name at once. It returns where a member
-// begins that is not so or, behind is true, where a value ended that was not
-// followed by a comma and a name.
-func (a *accepter) known(s []byte, i int) (next int, behind bool) {
-	if !a.same {
-		return i, false
+// member goes over the member or element behind the brace, bracket or comma at
+// i, and over known ones behind that. It returns where its value ended or, opened
+// is true, the place of the container that it is.
+func (a *accepter) member(s []byte, i int) (next int, opened bool) {
+	if i < 0 || i >= len(s) {
+		return -1, false
 	}
-	object, first := a.at.open[a.at.depth], a.at.names
-	for n := first; n < len(a.before); n++ {
-		k := &a.before[n]
-		if len(s)-i < 2*len(k.first)*8 || k.object != object {
+	at := &a.at
+	before, object := at.names, at.kinds&1 == 1
+	for object && a.same {
+		var atValue bool
+		if i, atValue = a.known(s, i); !atValue {
 			break
 		}
-		x, y := binary.LittleEndian.Uint64(s[i:]), binary.LittleEndian.Uint64(s[i+8:])
+		if s[i] == '{' || s[i] == '[' {
+			return at.enter(s, i), true
+		}
+		if i = a.scalar(s, i); i < 0 {
+			return -1, false
+		}
+	}
+	switch {
+	case at.names > before:
+		return i, false
+	case object:
+		i = a.name(s, i, at.names, at.open[at.depth])
+		at.names++
+	default:
+		i = skipSpace(s, i+1)
+	}
+	if i < 0 || i >= len(s) {
+		return -1, false
+	}
+	if s[i] == '{' || s[i] == '[' {
+		return at.enter(s, i), true
+	}
+	return a.scalar(s, i), false
+}
+
+// scalar goes over the value at i, which is no container, or returns -1.
+func (a *accepter) scalar(s []byte, i int) int {
+	if s[i] == '"' {
+		return a.stringEnd(s, i+1)
+	}
+	return scalarEnd(s, i)
+}
+
+// known goes over members, from the brace or comma at i on, as long as their
+// names and what stands around them are those of the last record and their values
+// strings. It returns what is behind the last one or, atValue is true, where
+// another value begins whose name is known as well. Only the first name of an
+// object has a brace before it, so none can stand for a comma.
+func (a *accepter) known(s []byte, i int) (next int, atValue bool) {
+	object := a.at.open[a.at.depth]
+	names := a.before[min(a.at.names, len(a.before)):]
+	if a.mapped && len(names) > 0 {
+		next, taken, atValue := knownAVX2(s, i, names, object, &a.strings)
+		a.at.names += taken
+		return next, atValue
+	}
+	for n := range names {
+		k := &names[n]
+		if len(s)-i < k.need || k.object != object {
+			break
+		}
+		b := (*[16]byte)(s[i:])
+		x, y := binary.LittleEndian.Uint64(b[:8]), binary.LittleEndian.Uint64(b[8:])
 		if (x^k.first[0])&k.mask[0]|(y^k.first[1])&k.mask[1] != 0 {
 			break
 		}
-		end := i + len(k.text)
-		if len(k.text) > 16 && (len(s)-i <= len(k.text) || string(s[i+16:end]) != string(k.text[16:])) {
+		if k.length > len(b) && string(s[i+len(b):i+k.length]) != string(k.text[len(b):]) {
 			break
 		}
-		if s[end] != '"' {
-			break
+		a.at.names++
+		if i += k.length; s[i] != '"' {
+			return i, true
 		}
-		if a.mapped {
-			if end = a.strings.stop(end + 1); uint(end) >= uint(len(s)) || s[end] != '"' {
-				break
-			}
-			end++
-		} else if end = stringEnd(s, end+1); end < 0 {
-			break
+		end := stringEnd(s, i+1)
+		if end < 0 {
+			return i, true
 		}
-		a.at.names = n + 1
-		if len(s)-end < 2 || s[end] != ',' || s[end+1] != '"' {
-			return end, true
-		}
-		i = end + 1
+		i = end
 	}
 	return i, false
 }
@@ -200,25 +231,23 @@ func (a *accepter) allNames(end int) int {
 	return end
 }
 
-// enter goes over the start of a container at i and the white space after it.
-// empty says that i is now at its end; i is -1 if it is too deep.
-func (at *nesting) enter(s []byte, i int) (next int, empty bool) {
-	c := s[i]
+// enter takes note of the container that begins at i; it returns i, or -1 if
+// that is too deep.
+func (at *nesting) enter(s []byte, i int) int {
 	if at.depth++; at.depth == len(at.open) {
-		return -1, false
+		return -1
 	}
 	at.kinds <<= 1
-	if c == '{' {
+	if s[i] == '{' {
 		at.kinds |= 1
 		at.open[at.depth] = at.opened
 		at.opened++
 	}
-	i = skipSpace(s, i+1)
-	return i, i < len(s) && s[i] == c+2 // '}' and ']' are two after their opening ones
+	return i
 }
 
-// leave goes over the ends of containers after a value that ended before i, and
-// over the comma that must follow. closed says that the outermost one ended; i is
+// leave goes over the ends of containers after a value that ended before i, up
+// to the comma that must follow. closed says that the outermost one ended; i is
 // -1 for an error.
 func (at *nesting) leave(s []byte, i int) (next int, closed bool) {
 	for {
@@ -227,7 +256,7 @@ func (at *nesting) leave(s []byte, i int) (next int, closed bool) {
 		}
 		switch c := s[i]; {
 		case c == ',':
-			return skipSpace(s, i+1), false
+			return i, false
 		case c == '}' && at.kinds&1 == 1, c == ']' && at.kinds&1 == 0:
 		default:
 			return -1, false
@@ -240,51 +269,28 @@ func (at *nesting) leave(s []byte, i int) (next int, closed bool) {
 	}
 }
 
-// name goes over the nth name, its colon and the white space around that, and
-// returns where the value begins, or -1.
+// name goes over the nth name, behind the brace or comma at i, its colon and the
+// white space around all that, and returns where the value begins, or -1.
 func (a *accepter) name(s []byte, i, nth int, object uint32) int {
-	if a.same {
-		if nth >= len(a.before) || a.before[nth].object != object {
-			return -1
-		}
-		i = a.before[nth].behind(s, i)
-	} else {
-		i = a.newName(s, i, object)
+	lead := i
+	i = skipSpace(s, i+1)
+	if !a.same {
+		return a.newName(s, lead, i, object)
 	}
-	if i >= 0 && i < len(s) && s[i] <= ' ' {
-		i = skipSpace(s, i)
+	if nth >= len(a.before) || a.before[nth].object != object {
+		return -1
 	}
-	return i
-}
-
-// behind returns what is behind the name at i and its colon, or -1 if it is
-// another one.
-func (k *knownName) behind(s []byte, i int) int {
-	if len(s)-i >= 16 && len(k.text) <= 16 {
-		x := binary.LittleEndian.Uint64(s[i:])
-		y := binary.LittleEndian.Uint64(s[i+8:])
-		if (x^k.first[0])&k.mask[0]|(y^k.first[1])&k.mask[1] == 0 {
-			return i + len(k.text)
-		}
-		return k.spaced(s, i)
-	}
-	if len(s)-i >= len(k.text) && bytes.Equal(s[i:i+len(k.text)], k.text) {
-		return i + len(k.text)
-	}
-	return k.spaced(s, i)
-}
-
-// spaced is behind for a name with white space before its colon.
-func (k *knownName) spaced(s []byte, i int) int {
-	name := k.text[:len(k.text)-1]
-	if i < 0 || len(s)-i < len(name) || !bytes.Equal(s[i:i+len(name)], name) {
+	k := &a.before[nth]
+	name := k.text[k.quote:k.end]
+	if len(s)-i < len(name) || !bytes.Equal(s[i:i+len(name)], name) {
 		return -1
 	}
 	return colon(s, i+len(name))
 }
 
-// newName goes over a name that has to be compared with those before it.
-func (a *accepter) newName(s []byte, i int, object uint32) int {
+// newName goes over the name at i, which has to be compared with those before
+// it.
+func (a *accepter) newName(s []byte, lead, i int, object uint32) int {
 	if i >= len(s) || s[i] != '"' {
 		return -1
 	}
@@ -293,8 +299,11 @@ func (a *accepter) newName(s []byte, i int, object uint32) int {
 	if end < 0 || !a.isNew(s, s[i:end-1], object) {
 		return -1
 	}
-	a.names = append(a.names, jsonName{uint32(i), uint32(end - 1), object})
-	return colon(s, end)
+	value := colon(s, end)
+	if value >= 0 {
+		a.names = append(a.names, jsonName{uint32(lead), uint32(i), uint32(end - 1), uint32(value), object})
+	}
+	return value
 }
 
 // isNew reports whether the object has no such name yet. A name with an escape
@@ -328,12 +337,14 @@ func (a *accepter) remember(s []byte) {
 	a.before = a.before[:len(a.names)]
 	for i, n := range a.names {
 		k := &a.before[i]
-		k.text = append(append(k.text[:0], s[n.start-1:n.end+1]...), ':')
-		k.object = n.object
-		var first, mask [16]byte
+		k.text = append(k.text[:0], s[n.lead:n.value]...)
+		k.quote, k.end, k.object = int(n.start-1-n.lead), int(n.end+1-n.lead), n.object
+		var first, mask [8 * knownWords]byte
 		for j := range copy(first[:], k.text) {
 			mask[j] = 0xff
 		}
+		k.length = len(k.text)
+		k.need = max(len(first), len(k.text)+1)
 		for j := range k.first {
 			k.first[j] = binary.LittleEndian.Uint64(first[8*j:])
 			k.mask[j] = binary.LittleEndian.Uint64(mask[8*j:])
@@ -341,15 +352,12 @@ func (a *accepter) remember(s []byte) {
 	}
 }
 
-// colon goes over white space and a colon, or returns -1.
+// colon goes over a colon and the white space around it, or returns -1.
 func colon(s []byte, i int) int {
-	if i < len(s) && s[i] != ':' {
-		i = skipSpace(s, i)
-	}
-	if i >= len(s) || s[i] != ':' {
+	if i = skipSpace(s, i); i >= len(s) || s[i] != ':' {
 		return -1
 	}
-	return i + 1
+	return skipSpace(s, i+1)
 }
 
 // skipSpace goes over white space within a line.

@@ -87,7 +87,7 @@ func (w *utf8Window) valid(text []byte, start, end int) bool {
 
 // validUTF8 is utf8.Valid by the kernel.
 func validUTF8(b []byte) bool {
-	if len(b) < 256 {
+	if !haveKernel || len(b) < 256 {
 		return utf8.Valid(b)
 	}
 	head := 3 // the kernel looks at the three bytes before
