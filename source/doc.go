@@ -17,10 +17,16 @@
 // truncated gzip or a header with two equal names, is an *Error and ends the
 // Scan.
 //
+// A Mapping stands between what a file has and what goes out, as a parser around
+// another one: types, names, a filter, new values. It sees a record's object, never
+// its neighbours, and what it makes depends on the record, the mapping and the
+// run's Moment alone, so it is the same when a Range is read again.
+//
 // Invariants, held by fuzz tests:
-//   - Each byte of a file belongs to exactly one good record, bad record, blank
-//     line, or to the byte order mark and header at its start; in a JSON document
-//     also to what stands around its elements.
+//   - Each byte of a file belongs to exactly one good record, bad record, filtered
+//     record, blank line or comment, or to what stands at its start: the byte order
+//     mark, skipped lines, the header; in a JSON document also to what stands around
+//     its elements.
 //   - What is found does not depend on the number of workers nor on where blocks
 //     happen to be cut.
 //   - Record.Size is the length of what encoding that record writes, and that is

@@ -157,7 +157,7 @@ func TestCheckMapping(t *testing.T) {
 		{name: "kept columns", path: "x.csv", d: where(`bbb == "1"`).with(Mapping{Keep: []string{"a"}}), steps: []any{"where"}, msg: "unknown name bbb", hint: "the columns are a"},
 		{name: "dropped column", path: "x.csv", d: where(`a == "1"`).with(Mapping{Drop: []string{"a"}}), steps: []any{"where"}, msg: "unknown name a", hint: "it is dropped before"},
 		{name: "unknown type", d: types("a", "int"), steps: []any{"types", "a"}, msg: `"int" is not a type`, hint: `use "string", "integer", "number", "boolean" or "json"`},
-		{name: "null values of NDJSON", path: "x.jsonl", d: mapping(Mapping{NullValues: []string{""}}), steps: []any{"null_values"}, msg: "is for CSV alone", hint: "NDJSON has null itself"},
+		{name: "null values of NDJSON", path: "x.jsonl", d: mapping(Mapping{NullValues: []string{""}}), steps: []any{"null_values"}, msg: "is for CSV alone", hint: "JSON has null itself"},
 		{name: "keep twice", d: mapping(Mapping{Keep: []string{"a", "b", "a"}}), steps: []any{"keep", 2}, msg: `"a" is listed twice`},
 		{name: "keep and drop", d: mapping(Mapping{Keep: []string{"a"}, Drop: []string{"b"}}), steps: []any{"drop"}, msg: "does not go with keep", hint: "what is not kept is dropped"},
 		{name: "renamed to one name", d: mapping(Mapping{Rename: map[string]string{"a": "x", "b": "x"}}), steps: []any{"rename", "b"}, msg: `columns "a" and "b" would both be named "x"`},

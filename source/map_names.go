@@ -13,8 +13,8 @@ import (
 // checkNames refuses a mapping whose names cannot be meant.
 func (c *mapCompiler) checkNames() {
 	d := c.dialect
-	if len(d.NullValues) > 0 && c.format == FormatNDJSON {
-		c.fail("is for CSV alone", "NDJSON has null itself", "null_values")
+	if len(d.NullValues) > 0 && c.hasObjects() {
+		c.fail("is for CSV alone", "JSON has null itself", "null_values")
 	}
 	for _, column := range slices.Sorted(maps.Keys(d.Types)) {
 		if _, ok := kindByName[d.Types[column]]; !ok {

@@ -28,6 +28,7 @@ type mapPlan struct {
 	read    int                   // CSV: how many of them have to be looked at
 	byName  map[string]*mapColumn // NDJSON: the mentioned ones
 	nulls   map[string]bool
+	longest int // of nulls
 	where   *expression.Program
 	sets    []mapSet
 	used    []mapUse
@@ -128,11 +129,14 @@ func compileMapping(d *Dialect, format string, header []string, m expression.Mom
 		c.layOut()
 		c.compileExpressions()
 	}
-	if c.array && !c.fixed && format == FormatNDJSON {
+	if c.array && !c.fixed && c.hasObjects() {
 		c.fail(`records_as = "columns" needs it: objects may differ in their members`, "list the members that go out, in their order", "keep")
 	}
 	return c.mapPlan, errors.Join(c.errs...)
 }
+
+// hasObjects says that the file is known to be of JSON objects.
+func (c *mapCompiler) hasObjects() bool { return c.format != "" && !c.csv }
 
 // fail notes a mistake at the steps below [source].
 func (c *mapCompiler) fail(msg, hint string, steps ...any) {
@@ -200,6 +204,7 @@ func (c *mapCompiler) layOut() {
 	c.nulls = map[string]bool{}
 	for _, text := range d.NullValues {
 		c.nulls[text] = true
+		c.longest = max(c.longest, len(text))
 	}
 	for _, a := range d.Set {
 		c.sets = append(c.sets, mapSet{Assignment: a, member: c.member(a.Name)})
@@ -312,7 +317,7 @@ func formatByName(path string) string {
 	switch {
 	case strings.HasSuffix(name, ".csv"), strings.HasSuffix(name, ".tsv"):
 		return FormatCSV
-	case strings.HasSuffix(name, ".ndjson"), strings.HasSuffix(name, ".jsonl"):
+	case strings.HasSuffix(name, ".ndjson"), strings.HasSuffix(name, ".jsonl"), strings.HasSuffix(name, ".json"):
 		return FormatNDJSON
 	}
 	return ""

@@ -79,7 +79,7 @@ var null = []byte("null")
 // isNull reports whether the next field is one of the texts for null.
 func (p *mapParser) isNull(fields *csvFields) bool {
 	from, to := fields.next()
-	return p.plan.nulls[string(fields.raw[from:to])]
+	return to-from <= p.plan.longest && p.plan.nulls[string(fields.raw[from:to])]
 }
 
 func (c *mapColumn) wrong(field int, why string) *mapFlaw {
