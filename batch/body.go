@@ -315,7 +315,7 @@ func (b *bodyBuilder) changed(c *store.Chunk, how string) error {
 	switch {
 	case b.records.spool != nil:
 		path = b.records.spool.Name()
-	case b.records.snapshot != nil && len(c.Ranges) > 0:
+	case b.records.snapshot != nil && c.Spool == nil && len(c.Ranges) > 0:
 		if i, ok := b.records.index[c.Ranges[0].File]; ok {
 			path = b.records.snapshot.Files[i].Path
 		}

@@ -122,6 +122,9 @@ func (r *Runner) lookBack(ctx context.Context, run *store.Run, snap *source.Snap
 func (r *Runner) lookBackFile(
 	ctx context.Context, run *store.Run, f *source.File, unchanged *string,
 ) (list []store.Earlier, open []store.TakenOver, err error) {
+	if f.Stdin() {
+		return nil, nil, nil // it can be read but once
+	}
 	seen, err := r.Ledger.KnowsSize(ctx, run.Schedule, run.Shape, f.Size)
 	if err != nil || !seen {
 		return nil, nil, err

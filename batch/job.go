@@ -21,6 +21,9 @@ type Job struct {
 	Delivery DeliveryOptions
 }
 
+// readsStdin says whether the records come from the standard input.
+func (j *Job) readsStdin() bool { return j.Source != nil && j.Source.Path == source.Stdin }
+
 // FilePolicy is what a run does about its files before it reads them and after
 // it delivered them.
 type FilePolicy struct {

@@ -52,6 +52,9 @@ func (r *Runner) plan(ctx context.Context, job *Job, run *store.Run, o Order) (*
 	if job.Source == nil {
 		return &planned{}, r.planPayload(ctx, run, env, job.Chunk.MaxBytes, head)
 	}
+	if job.readsStdin() && !o.Stdin {
+		return nil, &PlanError{fmt.Errorf("schedule %s: path = %q is the standard input, which only 'worqcron run %s' and 'worqcron plan %s' by hand have", job.Schedule, source.Stdin, job.Schedule, job.Schedule)}
+	}
 	snap, err := r.openSource(ctx, job, run, o)
 	if err != nil {
 		return nil, err
@@ -276,6 +279,7 @@ func (p *planning) readFile(ctx context.Context, file int, known *earlier) error
 	f := p.snapshot.Files[file]
 	begun, columns := false, ""
 	var badBlock error
+	var read int64
 	o := source.ScanOptions{Workers: p.runner.Workers, Encode: p.spool != nil || p.packer.envelope.perRecord}
 	err := p.snapshot.Scan(ctx, file, o, func(b *source.Block) error {
 		if !begun { // what a record's members are is known with the first block
@@ -285,7 +289,9 @@ func (p *planning) readFile(ctx context.Context, file int, known *earlier) error
 		if badBlock == nil {
 			badBlock = p.packer.block(file, b, known)
 		}
-		p.order.Progress.read(b.End-b.Start, int64(len(b.Records)+len(b.Bad))+b.Filtered, p.packer.number)
+		now := f.BytesRead()
+		p.order.Progress.read(now-read, int64(len(b.Records)+len(b.Bad))+b.Filtered, p.packer.number)
+		read = now
 		return badBlock
 	})
 	if badBlock != nil {
@@ -297,7 +303,7 @@ func (p *planning) readFile(ctx context.Context, file int, known *earlier) error
 		}
 		return &PlanError{err}
 	}
-	p.bytes += f.Size
+	p.bytes += f.BytesRead()
 	header := ""
 	if len(f.Header) > 0 {
 		text, err := json.Marshal(f.Header)

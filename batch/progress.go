@@ -20,8 +20,8 @@ type Progress struct {
 type ProgressNow struct {
 	Waiting     string // the file that has yet to settle; "" if none has
 	Delivering  bool
-	BytesTotal  int64 // to be planned
-	BytesRead   int64 // planned so far, decompressed
+	BytesTotal  int64 // to be planned, as they lie on the disk; the standard input's are not known
+	BytesRead   int64 // of them, so far
 	RecordsRead int64
 	Chunks      int64 // planned so far
 	ChunksTotal int64 // to be delivered

@@ -70,6 +70,7 @@ type Order struct {
 	Actor        string    // who asks, for the audit
 	Limit        int64     // send so many chunks and stop; 0: all
 	PlanOnly     bool      // plan and stop
+	Stdin        bool      // the process's standard input may be read as the source
 	Progress     *Progress // may be nil
 	Watched      bool      // somebody waits for the receipt: it need not alarm in the log as well
 }
@@ -191,6 +192,9 @@ func (r *Runner) reopenUnsent(ctx context.Context, job *Job, run *store.Run) err
 		if err := rec.close(); err != nil {
 			return err
 		}
+	}
+	if fresh && job.readsStdin() {
+		return fmt.Errorf("run %s was planned from the standard input, which cannot be read again, and its configuration or its spool changed since: put it back, or start afresh with --new", run.Name())
 	}
 	if fresh {
 		err := r.Ledger.ReplanRun(ctx, run, store.Destination{FlowID: job.FlowID, BaseURL: job.BaseURL})

@@ -14,9 +14,9 @@ import (
 )
 
 // The spool keeps the records of a source whose bytes cannot be found again by
-// their place (a compressed file). It is one file a run beside the ledger:
-// NDJSON, one zstd frame a chunk, private, on the disk before the rows that
-// name it.
+// their place (a compressed file, another encoding, a JSON document, the standard
+// input). It is one file a run beside the ledger: NDJSON, one zstd frame a chunk,
+// private, on the disk before the rows that name it.
 
 func spoolPath(ledger, runID string) string {
 	return filepath.Join(ledger+".spool", runID+".ndjson.zst")

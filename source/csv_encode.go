@@ -78,6 +78,9 @@ run:
 					break run
 				}
 				start, mark, t, rest = end+1, e.at, tally{}, -bit<<1
+				if f.limit > 0 && f.full() { // an exact bound, unlike the others
+					break run
+				}
 			}
 			if !e.fields(raw, base, s.delim&rest, escapes&rest) || counted && !t.add(p, raw, base, rest, &s) {
 				break run

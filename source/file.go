@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -53,6 +54,8 @@ type File struct {
 	// the byte order mark and the header; set by Scan.
 	DataStart int64
 
+	read      atomic.Int64 // bytes on disk, by the Scan under way or the last one
+	taken     bool         // the standard input was read
 	file      *os.File
 	info      fs.FileInfo
 	dialect   Dialect
@@ -81,14 +84,28 @@ func (f *File) UseHeader(header []string) (err error) {
 }
 
 // Seekable says whether ranges of the file can be read again. Those of a file
-// that is compressed, not in UTF-8 or a JSON document cannot: the caller keeps
-// the records it needs.
+// that is compressed, not in UTF-8 or a JSON document, or of
+// the standard input, cannot: the caller keeps the records it needs.
 func (f *File) Seekable() bool {
-	return f.Compression == CompressionNone && f.charset.name == encodingUTF8 && f.Format != FormatJSON
+	return f.Compression == CompressionNone && f.charset.name == encodingUTF8 && f.Format != FormatJSON && !f.Stdin()
 }
 
-// Hash reads the file once and gives what Scan would store as ContentHash.
+// BytesRead is how many bytes on disk the Scan under way has read, or the last
+// one has; of the standard input, that is its size. Any goroutine may ask.
+func (f *File) BytesRead() int64 {
+	n := f.read.Load()
+	if f.zipped != nil {
+		n = max(n, min(f.zipped.read.Load(), f.Size)) // the whole file is hashed afterwards
+	}
+	return n
+}
+
+// Hash reads the file once and gives what Scan would store as ContentHash. Of the
+// standard input there is none before a Scan.
 func (f *File) Hash(ctx context.Context) (string, error) {
+	if f.Stdin() {
+		return "", &Error{Path: Stdin, Msg: "the standard input cannot be read twice"}
+	}
 	d := newDisk(f)
 	buf := make([]byte, 256<<10)
 	for {
@@ -111,11 +128,24 @@ type disk struct {
 	f    *File
 	off  int64
 	hash *blake3.Hasher
+	// Of the standard input:
+	done  <-chan struct{} // ends a wait
+	ended bool
 }
 
 func newDisk(f *File) *disk { return &disk{f: f, hash: blake3.New()} }
 
+// count takes note of bytes that were read for the first time.
+func (d *disk) count(p []byte) {
+	d.off += int64(len(p))
+	d.f.read.Store(d.off)
+	d.hash.Write(p)
+}
+
 func (d *disk) Read(p []byte) (int, error) {
+	if d.f.Stdin() {
+		return d.readStdin(p)
+	}
 	left := d.f.Size - d.off
 	if left == 0 {
 		return 0, io.EOF
@@ -124,8 +154,7 @@ func (d *disk) Read(p []byte) (int, error) {
 		p = p[:left]
 	}
 	n, err := d.f.file.ReadAt(p, d.off)
-	d.off += int64(n)
-	d.hash.Write(p[:n])
+	d.count(p[:n])
 	switch {
 	case n == len(p):
 		return n, nil // an error, if any, comes again with the next call
@@ -151,20 +180,26 @@ const openFlags = os.O_RDONLY | syscall.O_NONBLOCK | syscall.O_NOCTTY
 
 // newFile takes over fd and makes a File of it, or closes it.
 func newFile(fd *os.File, path string, o Options) (*File, error) {
-	f := &File{
-		Path: path, file: fd, maxRecord: o.MaxRecordBytes, newline: '\n', replace: o.InvalidUTF8 == invalidReplace,
-		pointer: jsontext.Pointer(o.Pointer), moment: o.Moment,
-	}
-	f.setCSV(o.Dialect)
-	if o.Encoding != "" {
-		f.encoding, _ = findCharset(o.Encoding) // checked by withDefaults
-	}
+	f := newTextFile(fd, path, o)
 	err := f.begin(o)
 	if err != nil {
 		fd.Close() // read-only: nothing can be lost, and err says more
 		return nil, err
 	}
 	return f, nil
+}
+
+// newTextFile is a File as the options alone make it.
+func newTextFile(fd *os.File, path string, o Options) *File {
+	f := &File{
+		Path: path, file: fd, maxRecord: o.MaxRecordBytes, newline: '\n', replace: o.InvalidUTF8 == invalidReplace,
+		pointer: jsontext.Pointer(o.Pointer), moment: o.Moment,
+	}
+	f.setCSV(o.Dialect)
+	if o.Encoding != "" {
+		f.encoding, _ = findCharset(o.Encoding) // withDefaults found it
+	}
+	return f
 }
 
 func (f *File) begin(o Options) error {

@@ -38,7 +38,7 @@ type found struct {
 	count    int    // good records, listed or not
 	blank    int64  // blank lines
 	filtered int64  // records that Mapping.Where left out
-	limit    int    // records before it is full, if not maxListedRecords
+	limit    int    // records before it is full, exactly; 0: about maxListedRecords
 	replaced int64  // records with bytes replaced
 	lines    uint32 // line terminators in what was consumed
 	consumed int

@@ -25,6 +25,12 @@ func (s *Snapshot) Scan(ctx context.Context, file int, o ScanOptions, fn func(*B
 	}
 	f := s.Files[file]
 	f.Records, f.Bad, f.BlankLines, f.Filtered, f.Replaced = 0, 0, 0, 0, 0
+	f.read.Store(0)
+	if f.Stdin() {
+		if err := f.takeStdin(); err != nil {
+			return err
+		}
+	}
 	c := &scan{snapshot: s, file: f, options: o, fn: fn, disk: newDisk(f), line: 1}
 	if f.Seekable() {
 		return c.plain(ctx)
@@ -132,8 +138,7 @@ func (c *scan) plainHead() error {
 func (c *scan) read(p []byte, off int64) (int, error) {
 	n, err := c.file.file.ReadAt(p, off)
 	if fresh := off + int64(n) - c.disk.off; fresh > 0 {
-		c.disk.hash.Write(p[int64(n)-fresh : n])
-		c.disk.off += fresh
+		c.disk.count(p[int64(n)-fresh : n])
 	}
 	switch {
 	case n == len(p):

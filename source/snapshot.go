@@ -29,7 +29,8 @@ const blockBytes = 1 << 20
 // maxMaxRecordBytes keeps offsets within a block far inside 32 bits.
 const maxMaxRecordBytes = 1 << 30
 
-// OpenSnapshot opens the files that o.Path names, in the order of o.Order.
+// OpenSnapshot opens the files that o.Path names, in the order of o.Order, or
+// takes the standard input.
 // A glob that matches nothing gives a Snapshot without files; a path without
 // glob characters that does not exist gives an error that wraps fs.ErrNotExist.
 //
@@ -40,6 +41,15 @@ func OpenSnapshot(o Options) (*Snapshot, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
+	}
+	if o.Path == Stdin {
+		s := newSnapshot()
+		f, err := openStdin(o)
+		if err != nil {
+			return nil, err
+		}
+		s.Files = append(s.Files, f)
+		return s, nil
 	}
 	if !isGlob(o.Path) {
 		return openAll(o, []string{o.Path}, os.OpenFile)
@@ -94,6 +104,10 @@ func newSnapshot() *Snapshot { return &Snapshot{blockSize: blockBytes} }
 func openAll(o Options, paths []string, open func(string, int, os.FileMode) (*os.File, error)) (*Snapshot, error) {
 	s := newSnapshot()
 	for _, path := range paths {
+		if path == Stdin {
+			err := &Error{Path: Stdin, Msg: "the standard input cannot be read again", Hint: "start afresh with --new"}
+			return nil, errors.Join(err, s.Close())
+		}
 		fd, err := open(path, openFlags, 0)
 		var f *File
 		if err == nil {
@@ -131,6 +145,9 @@ func openError(path string, err error) error {
 func (s *Snapshot) Close() error {
 	var errs []error
 	for _, f := range s.Files {
+		if f.Stdin() {
+			continue // the process's own
+		}
 		if err := f.file.Close(); err != nil {
 			errs = append(errs, err)
 		}
@@ -143,9 +160,13 @@ func (s *Snapshot) Close() error {
 func (s *Snapshot) DropBuffers() { s.spare = sync.Pool{} }
 
 // CheckUnchanged compares length and time of each open file, and of what is at
-// its path now, with those fixed at open. A difference is a *ChangedError.
+// its path now, with those fixed at open. A difference is a *ChangedError. The
+// standard input is what it was when it was read.
 func (s *Snapshot) CheckUnchanged() error {
 	for _, f := range s.Files {
+		if f.Stdin() {
+			continue
+		}
 		open, err := f.file.Stat()
 		if err != nil {
 			return &Error{Path: f.Path, Msg: "stat", Err: err}

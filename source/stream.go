@@ -3,6 +3,7 @@ package source
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 )
 
@@ -11,22 +12,27 @@ import (
 
 // stream goes through a file that is not Seekable.
 func (c *scan) stream(ctx context.Context) error {
-	t, err := c.text()
+	err := c.streamFile(ctx)
+	if errors.Is(err, errStopped) {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	return c.finish()
+}
+
+func (c *scan) streamFile(ctx context.Context) error {
+	t, err := c.text(ctx)
 	if err != nil {
 		return err
 	}
 	defer t.close()
 	c.decoded = t
 	if c.file.Format == FormatJSON {
-		err = c.streamJSON(ctx, t)
-	} else {
-		err = c.streamText(ctx, t)
+		return c.streamJSON(ctx, t)
 	}
-	if err != nil {
-		return err
-	}
-	t.close() // its goroutine has come to the end of the disk
-	return c.finish()
+	return c.streamText(ctx, t)
 }
 
 // streamText parses a text from its start to its end.

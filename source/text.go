@@ -2,6 +2,7 @@ package source
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"sync"
 )
@@ -12,11 +13,14 @@ type text struct {
 	ahead    *readAhead
 	unpacked *unpacked
 	decoder  *transcoder // nil for UTF-8
+	cancel   context.CancelFunc
 }
 
 // text opens the file's content and looks at its first bytes. Errors are *Error.
-func (c *scan) text() (*text, error) {
-	t := &text{}
+func (c *scan) text(ctx context.Context) (*text, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	c.disk.done = ctx.Done()
+	t := &text{cancel: cancel}
 	r, err := t.open(c)
 	if err != nil {
 		t.close()
@@ -59,6 +63,7 @@ func (t *text) replaced() int64 {
 
 // close ends the goroutine and waits for it.
 func (t *text) close() {
+	t.cancel()
 	if t.ahead != nil {
 		t.ahead.close()
 		t.ahead = nil

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
@@ -57,6 +61,8 @@ func TestScripts(t *testing.T) {
 			"signal":   cmdSignal,
 			"waitfor":  cmdWaitFor,
 			"nowhere":  cmdNowhere,
+			"zip":      cmdZip,
+			"utf16":    cmdUTF16,
 		},
 	})
 }
@@ -221,4 +227,33 @@ func cmdNowhere(ts *testscript.TestScript, neg bool, args []string) {
 	if slices.Sort(found); len(found) > 0 {
 		ts.Fatalf("%q is in %v", args[0], found)
 	}
+}
+
+// cmdZip makes a zip of files.
+func cmdZip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: zip FILE.zip FILE...")
+	}
+	var out bytes.Buffer
+	z := zip.NewWriter(&out)
+	for _, name := range args[1:] {
+		w, err := z.Create(name)
+		ts.Check(err)
+		_, err = w.Write([]byte(ts.ReadFile(name)))
+		ts.Check(err)
+	}
+	ts.Check(z.Close())
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), out.Bytes(), 0o600))
+}
+
+// cmdUTF16 writes a file again in UTF-16, little endian, with its mark.
+func cmdUTF16(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: utf16 FROM TO")
+	}
+	out := []byte("\xff\xfe")
+	for _, u := range utf16.Encode([]rune(ts.ReadFile(args[0]))) {
+		out = binary.LittleEndian.AppendUint16(out, u)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), out, 0o600))
 }

@@ -11,6 +11,7 @@ import (
 
 	"worqcron/batch"
 	"worqcron/config"
+	"worqcron/source"
 	"worqcron/store"
 )
 
@@ -105,6 +106,9 @@ func (p *program) run(ctx context.Context, q runRequest, at string) error {
 	ledger, err := store.Open(ctx, cfg.Ledger.Path, "run")
 	var busy *store.BusyError
 	if errors.As(err, &busy) && busy.Role == "serve" {
+		if readsStdin(s) {
+			return fmt.Errorf("schedule %s reads the standard input, which cannot be handed over: %w\n  hint: stop the daemon, or write the records to a file", s.Name, busy)
+		}
 		return p.handOver(ctx, cfg, "run", q)
 	}
 	if err != nil {
@@ -116,6 +120,10 @@ func (p *program) run(ctx context.Context, q runRequest, at string) error {
 	}
 	p.printForecast(cfg, c, q)
 	return codeError(q, c)
+}
+
+func readsStdin(s config.Schedule) bool {
+	return s.Job.Source != nil && s.Job.Source.Path == source.Stdin
 }
 
 func codeError(q runRequest, c *store.Receipt) error {
@@ -143,9 +151,12 @@ func (p *program) runHere(ctx context.Context, cfg *config.Config, s config.Sche
 	if run.State.Ended() {
 		fmt.Fprintf(p.err, "nothing is left to send of run %s, this is how it ended:\n", run.Name())
 	}
+	if readsStdin(s) && run.PlannedAt != nil {
+		fmt.Fprintf(p.err, "run %s has its plan: the standard input is not read (--new reads it)\n", run.Name())
+	}
 	show := p.showProgress(progress)
 	o := q.order(progress)
-	o.Watched = true
+	o.Watched, o.Stdin = true, true
 	c, err := runner.Execute(ctx, &s.Job, run, o)
 	show()
 	if cause := context.Cause(ctx); cause != nil && err == nil && c != nil && c.Status == store.Stopped {
