@@ -16,7 +16,7 @@ import (
 
 func TestEncodingName(t *testing.T) {
 	for label, want := range map[string]string{
-		"": "", "UTF8": "utf-8", " Utf-8 ": "utf-8", "utf-16": "utf-16", "UTF-16LE": "utf-16le", "utf16be": "utf-16be",
+		"": "", "UTF8": "utf-8", "Utf-8": "utf-8", "utf-16": "utf-16", "UTF-16LE": "utf-16le", "utf16be": "utf-16be",
 		"latin1": "windows-1252", "ascii": "windows-1252", "cp1252": "windows-1252", "ISO-8859-1": "iso-8859-1",
 		"iso8859-15": "iso-8859-15", "ISO-8859-16": "iso-8859-16", "iso-8859-9": "windows-1254", "koi8-r": "koi8-r",
 		"macintosh": "macintosh", "cp850": "ibm850", "IBM437": "ibm437",

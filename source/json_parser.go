@@ -65,45 +65,58 @@ func (p *jsonParser) between(raw []byte, j job, f *found) bool {
 	for !p.closed {
 		p.move(raw, skipWhite(raw, f.consumed)-f.consumed, f)
 		if f.consumed == len(raw) {
-			if j.last && p.state != jsonStart && p.state != jsonDocuments && p.state != jsonEnd {
+			if j.last && (p.state == jsonFirst || p.state == jsonElement || p.state == jsonComma) {
 				p.broken(f, "the file ends within an array", "copy the file again")
 			}
 			return false
 		}
 		c := raw[f.consumed]
-		if p.state == jsonStart {
-			p.state = jsonDocuments
-			if c == '[' {
-				p.state = jsonFirst
-				p.move(raw, 1, f)
-				continue
-			}
-		}
-		switch {
-		case p.state == jsonEnd:
-			p.broken(f, "something follows the document's end", "one array, or objects one after the other, are wanted")
-		case c == ']' && (p.state == jsonFirst || p.state == jsonComma):
-			p.state, p.closed = jsonEnd, p.inner
+		if p.separator(c) {
 			p.move(raw, 1, f)
 			continue
-		case c == ',' && p.state == jsonComma:
-			p.state = jsonElement
-			p.move(raw, 1, f)
-			continue
-		case p.state == jsonComma:
-			p.broken(f, "text between two elements: a comma or ] is due", jsonHint)
-		case c == ',' && p.state == jsonDocuments:
-			p.broken(f, "a comma between two documents", "put [ before the first and ] behind the last")
-		case c == ',' || c == ':' || c == ']' || c == '}':
-			p.broken(f, "an element is due before "+string(c), jsonHint)
-		default:
-			p.inside, p.walked, p.gone, p.began, p.at = true, 0, 0, 0, p.column+1
-			p.frame.begin(c)
-			return true
 		}
-		return false
+		if msg, hint := p.misplaced(c); msg != "" {
+			p.broken(f, msg, hint)
+			return false
+		}
+		p.inside, p.walked, p.gone, p.began, p.at = true, 0, 0, 0, p.column+1
+		p.frame.begin(c)
+		return true
 	}
 	return false
+}
+
+// separator takes a byte that belongs to the outermost array itself.
+func (p *jsonParser) separator(c byte) bool {
+	switch {
+	case p.state == jsonStart && c == '[':
+		p.state = jsonFirst
+	case p.state == jsonStart:
+		p.state = jsonDocuments
+		return false
+	case c == ',' && p.state == jsonComma:
+		p.state = jsonElement
+	case c == ']' && (p.state == jsonFirst || p.state == jsonComma):
+		p.state, p.closed = jsonEnd, p.inner
+	default:
+		return false
+	}
+	return true
+}
+
+// misplaced says why no element can begin with c here, or "".
+func (p *jsonParser) misplaced(c byte) (msg, hint string) {
+	switch {
+	case p.state == jsonEnd:
+		return "something follows the document's end", "one array, or objects one after the other, are wanted"
+	case p.state == jsonComma:
+		return "text between two elements: a comma or ] is due", jsonHint
+	case c == ',' && p.state == jsonDocuments:
+		return "a comma between two documents", "put [ before the first and ] behind the last"
+	case c == ',', c == ':', c == ']', c == '}':
+		return "an element is due before " + string(c), jsonHint
+	}
+	return "", ""
 }
 
 const jsonHint = "the document is damaged here; have it written again"

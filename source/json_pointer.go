@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,7 +29,7 @@ type jsonInner struct {
 func (c *scan) enter(ctx context.Context, r io.Reader) (*jsonInner, error) {
 	w := newJSONWalk(ctx, c.file, nil, r)
 	token, err := w.next()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil, nil
 	}
 	in := &jsonInner{}
@@ -53,12 +54,13 @@ func (c *scan) enter(ctx context.Context, r io.Reader) (*jsonInner, error) {
 
 // step goes into a container, to the value that name stands for.
 func (w *jsonWalk) step(in *jsonInner, kind jsontext.Kind, name string) (jsontext.Token, error) {
-	whole := w.pointer(in.names)
-	parent := w.pointer(in.names[:len(in.names)-1])
-	index, err := strconv.ParseInt(name, 10, 64)
-	isIndex := err == nil && index >= 0 && (name == "0" || name[0] != '0' && name[0] != '+')
-	if kind != '{' && (kind != '[' || !isIndex) {
-		return jsontext.Token{}, w.fault(w.start, fmt.Sprintf("%s leads nowhere: %s is %s", whole, parent, kindName(byte(kind))), jsonPointerHint)
+	nowhere := func(why string) (jsontext.Token, error) {
+		parent := w.pointer(in.names[:len(in.names)-1])
+		return jsontext.Token{}, w.fault(w.start, fmt.Sprintf("%s leads nowhere: %s %s", w.pointer(in.names), parent, why), jsonPointerHint)
+	}
+	index := arrayIndex(name)
+	if kind != '{' && (kind != '[' || index < 0) {
+		return nowhere("is " + kindName(byte(kind)))
 	}
 	in.open = append(in.open, byte(kind))
 	in.around = append(in.around, byte(kind))
@@ -69,23 +71,21 @@ func (w *jsonWalk) step(in *jsonInner, kind jsontext.Kind, name string) (jsontex
 		}
 		in.around = append(append(in.around, quoted...), ':')
 	}
-	for n := int64(0); ; n++ {
+	for n := 0; ; n++ {
 		token, err := w.next()
 		if err != nil {
 			return token, err
 		}
 		if token.Kind() == '}' || token.Kind() == ']' {
-			return token, w.fault(w.start, fmt.Sprintf("%s leads nowhere: %s has no %q", whole, parent, name), jsonPointerHint)
+			return nowhere(fmt.Sprintf("has no %q", name))
 		}
-		switch {
-		case kind == '{' && token.String() == name:
-			return w.next()
-		case kind == '[' && n == index:
-			return token, nil
-		case kind == '{':
-			if token, err = w.next(); err != nil {
-				return token, err
-			}
+		found := n == index
+		if kind == '{' {
+			found = token.String() == name
+			token, err = w.next()
+		}
+		if found || err != nil {
+			return token, err
 		}
 		if err := w.skip(token); err != nil {
 			return token, err
@@ -93,12 +93,22 @@ func (w *jsonWalk) step(in *jsonInner, kind jsontext.Kind, name string) (jsontex
 	}
 }
 
+// arrayIndex reads a pointer's part as the number of an element, or gives -1
+// (RFC 6901, 4).
+func arrayIndex(name string) int {
+	n, err := strconv.Atoi(name)
+	if err != nil || strconv.Itoa(n) != name {
+		return -1
+	}
+	return n
+}
+
 const jsonPointerHint = `check pointer: "/data/items" means the array "items" in the object "data"`
 
 // leave reads the document behind the array: it must be there, and nothing
 // behind it.
 func (c *scan) leave(ctx context.Context, in *jsonInner, r io.Reader, column int64) error {
-	around := append(in.around, ']')
+	around := slices.Concat(in.around, []byte{']'})
 	w := newJSONWalk(ctx, c.file, around, r)
 	w.reader.line, w.reader.column = c.line, column
 	for w.decoder.InputOffset() < int64(len(around)) {
@@ -118,7 +128,7 @@ func (c *scan) leave(ctx context.Context, in *jsonInner, r io.Reader, column int
 			return w.failure(w.fault(w.start, fmt.Sprintf("%s is there twice", w.pointer(in.names[:level])), jsonHint))
 		}
 	}
-	if _, err := w.next(); err != io.EOF {
+	if _, err := w.next(); !errors.Is(err, io.EOF) {
 		if err == nil {
 			err = w.fault(w.start, "something follows the document's end", "one document is wanted where a pointer is given")
 		}

@@ -105,7 +105,7 @@ func TestStdinStops(t *testing.T) {
 			}
 		}
 		cancel(why)
-		if err := <-waiting; err != why {
+		if err := <-waiting; !errors.Is(err, why) {
 			t.Errorf("Scan: %v, want %v", err, why)
 		}
 	}

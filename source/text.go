@@ -3,6 +3,7 @@ package source
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"sync"
 )
@@ -36,7 +37,7 @@ func (t *text) open(c *scan) (r io.Reader, err error) {
 	}
 	buf := bufio.NewReaderSize(t.unpacked, firstBytes)
 	head, err := buf.Peek(firstBytes)
-	if err != nil && err != io.EOF {
+	if damage := (*Error)(nil); errors.As(err, &damage) { // else the text is short
 		return nil, err
 	}
 	if err := c.file.checkText(head); err != nil {

@@ -78,8 +78,10 @@ func TestRefusedZips(t *testing.T) {
 		name, file, want string
 		data             []byte
 	}{
-		{"several files", "f.zip", "zip: there are 7 files in it, one is wanted: a.csv, b.csv, c.csv, d.csv, e.csv, …",
-			zipped(t, row, member{name: "b.csv"}, member{name: "c.csv"}, member{name: "d.csv"}, member{name: "e.csv"}, member{name: "f.csv"}, member{name: "g.csv"})},
+		{
+			"several files", "f.zip", "zip: there are 7 files in it, one is wanted: a.csv, b.csv, c.csv, d.csv, e.csv, …",
+			zipped(t, row, member{name: "b.csv"}, member{name: "c.csv"}, member{name: "d.csv"}, member{name: "e.csv"}, member{name: "f.csv"}, member{name: "g.csv"}),
+		},
 		{"no file", "f.zip", "zip: there is no file in it", zipped(t, member{name: "a/"})},
 		{"empty", "f.csv.zip", "zip: there is no file in it", zipped(t)},
 		{"encrypted", "f.csv.zip", "zip: a.csv is encrypted", encrypted},
