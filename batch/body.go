@@ -34,6 +34,7 @@ type records struct {
 	columns  map[int]*envelope // by file in the ledger, where bodies carry columns
 	snapshot *source.Snapshot  // nil without files
 	index    map[int]int       // file in the ledger → file in snapshot
+	gone     map[int]error     // files that when_done took away, each with a *SourceChangedError
 	spool    *os.File          // nil without a spool
 	changed  error             // a *SourceChangedError found at once: only kept bodies serve
 	kept     keptBodies
@@ -70,7 +71,7 @@ func openRecords(ctx context.Context, o opening) (*records, error) {
 	if err != nil {
 		return nil, err
 	}
-	rec := &records{kept: o.kept, runID: o.run.RunID, maxBytes: s.MaxBytes, held: o.held != nil, index: map[int]int{}}
+	rec := &records{kept: o.kept, runID: o.run.RunID, maxBytes: s.MaxBytes, held: o.held != nil, index: map[int]int{}, gone: map[int]error{}}
 	if rec.envelope, err = newEnvelope(s, o.run); err != nil || !s.HasSource {
 		return rec, err
 	}
@@ -109,10 +110,16 @@ func (rec *records) openFiles(ctx context.Context, s shape, run *store.Run, file
 	}
 	var paths []string
 	for _, f := range files {
-		if f.UnchangedSince == "" && f.Records > 0 {
-			rec.index[f.File] = len(paths)
-			paths = append(paths, f.Path)
+		if f.UnchangedSince != "" || f.Records == 0 {
+			continue
 		}
+		path, err := whereNow(f)
+		if err != nil {
+			rec.gone[f.File] = err // only needed for a look at what was delivered
+			continue
+		}
+		rec.index[f.File] = len(paths)
+		paths = append(paths, path)
 	}
 	snap, err := source.OpenFiles(o, paths)
 	if err != nil {
@@ -266,6 +273,9 @@ func (b *bodyBuilder) fillFromFiles(c *store.Chunk) (total int64, err error) {
 	for i, g := range c.Ranges {
 		if i > 0 {
 			b.buf = append(b.buf, ',')
+		}
+		if why := b.records.gone[g.File]; why != nil {
+			return 0, why
 		}
 		file, ok := b.records.index[g.File]
 		if !ok || b.ranges == nil {

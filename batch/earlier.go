@@ -49,7 +49,12 @@ func (e *earlier) at(offset int64) known {
 type history struct {
 	unchanged []string   // by file: the run that delivered it whole; "" if none did
 	files     []*earlier // by file: nil if nothing is known
+	hashes    []string   // by file: its content, where somebody asked
 	taken     []store.TakenOver
+}
+
+func newHistory(files int) *history {
+	return &history{unchanged: make([]string, files), files: make([]*earlier, files), hashes: make([]string, files)}
 }
 
 // lookBack finds what earlier runs of the schedule delivered of the files that
@@ -66,15 +71,11 @@ type history struct {
 // delivered whole, since this run may want what that one left out, and no chunk is
 // taken over, since this run may not want what that one planned.
 func (r *Runner) lookBack(ctx context.Context, run *store.Run, snap *source.Snapshot, whereReadsRun bool) (*history, error) {
-	h := &history{unchanged: make([]string, len(snap.Files)), files: make([]*earlier, len(snap.Files))}
+	h := newHistory(len(snap.Files))
 	var found [][]store.Earlier
 	segments := map[store.TakenOver]bool{} // the same content may lie there twice
 	for i, f := range snap.Files {
-		whole := &h.unchanged[i]
-		if whereReadsRun {
-			whole = nil
-		}
-		list, open, err := r.lookBackFile(ctx, run, f, whole)
+		list, open, err := r.lookBackFile(ctx, run, f, h, i, whereReadsRun)
 		if err != nil {
 			return nil, err
 		}
@@ -117,10 +118,10 @@ func (r *Runner) lookBack(ctx context.Context, run *store.Run, snap *source.Snap
 	return h, nil
 }
 
-// lookBackFile finds the run that delivered a file whole, unless unchanged is nil,
-// or else what is known of its ranges and segments.
+// lookBackFile finds what is known of the ranges and segments of file i and, unless
+// whereReadsRun, the run that delivered it whole.
 func (r *Runner) lookBackFile(
-	ctx context.Context, run *store.Run, f *source.File, unchanged *string,
+	ctx context.Context, run *store.Run, f *source.File, h *history, i int, whereReadsRun bool,
 ) (list []store.Earlier, open []store.TakenOver, err error) {
 	if f.Stdin() {
 		return nil, nil, nil // it can be read but once
@@ -133,8 +134,9 @@ func (r *Runner) lookBackFile(
 	if err != nil {
 		return nil, nil, err
 	}
-	if unchanged != nil {
-		if *unchanged, err = r.Ledger.DeliveredBy(ctx, run.Schedule, run.Shape, hash); err != nil || *unchanged != "" {
+	h.hashes[i] = hash
+	if !whereReadsRun {
+		if h.unchanged[i], err = r.Ledger.DeliveredBy(ctx, run.Schedule, run.Shape, hash); err != nil || h.unchanged[i] != "" {
 			return nil, nil, err
 		}
 	}

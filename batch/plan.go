@@ -1,10 +1,12 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"worqcron/source"
@@ -186,8 +188,7 @@ func (p *planning) read(ctx context.Context, env *envelope) (*store.End, error) 
 // lookBack asks what earlier runs delivered, unless everything goes out again.
 func (p *planning) lookBack(ctx context.Context) (*history, error) {
 	if p.order.Force || p.job.Records.Unchanged == "send" {
-		n := len(p.snapshot.Files)
-		return &history{unchanged: make([]string, n), files: make([]*earlier, n)}, nil
+		return newHistory(len(p.snapshot.Files)), nil
 	}
 	h, err := p.runner.lookBack(ctx, p.run, p.snapshot, p.job.Source.WhereReadsRun())
 	var structural *source.Error
@@ -200,10 +201,12 @@ func (p *planning) lookBack(ctx context.Context) (*history, error) {
 func (p *planning) start(ctx context.Context, h *history) error {
 	for i, f := range p.snapshot.Files {
 		p.head.Files = append(p.head.Files, store.SnapshotFile{
-			File: i, Path: f.Path, Size: f.Size, ModTime: f.ModTime, Format: f.Format, Compression: f.Compression,
-			UnchangedSince: h.unchanged[i], ContentHash: f.ContentHash,
+			File: i, Path: f.Path, Size: f.Size, ModTime: f.ModTime, Inode: f.Identity().Inode, Format: f.Format, Compression: f.Compression,
+			UnchangedSince: h.unchanged[i],
 		})
-		if h.unchanged[i] == "" {
+		if h.unchanged[i] != "" {
+			p.head.Files[i].ContentHash = h.hashes[i] // others are hashed as they are read
+		} else {
 			p.order.Progress.addTotal(f.Size)
 		}
 	}
@@ -216,17 +219,26 @@ func (p *planning) nothingToRead(h *history) (*store.End, error) {
 	if len(h.unchanged) == 0 {
 		return p.empty("no file matches " + p.job.Source.Path)
 	}
+	if slices.Contains(h.unchanged, "") {
+		return nil, nil
+	}
+	return p.unchanged(h), nil
+}
+
+// unchanged is the end of a run whose records were all delivered before; nil if
+// no file of it was.
+func (p *planning) unchanged(h *history) *store.End {
 	since := ""
 	for _, runID := range h.unchanged {
-		if runID == "" {
-			return nil, nil
-		}
-		since = runID
+		since = cmp.Or(runID, since)
+	}
+	if since == "" {
+		return nil
 	}
 	if before, err := p.runner.Ledger.FindRun(context.Background(), since); err == nil {
 		since = before.Name()
 	}
-	return &store.End{State: store.Skipped, Reason: "unchanged since run " + since}, nil
+	return &store.End{State: store.Skipped, Reason: "unchanged since run " + since}
 }
 
 func (p *planning) empty(what string) (*store.End, error) {
@@ -368,6 +380,9 @@ func (p *planning) flush(ctx context.Context) error {
 func (p *planning) finish(ctx context.Context, h *history) (*store.End, error) {
 	t := p.packer.totals
 	if t.records == 0 {
+		if end := p.unchanged(h); end != nil {
+			return end, nil // the files beside it are empty
+		}
 		return p.empty("no record in " + p.job.Source.Path)
 	}
 	if err := p.noteColumns(ctx, h); err != nil {

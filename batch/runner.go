@@ -125,7 +125,11 @@ func (r *Runner) Resume(ctx context.Context, job *Job, run *store.Run) error {
 // with the source, the key or the flow is in the receipt.
 func (r *Runner) Execute(ctx context.Context, job *Job, run *store.Run, o Order) (*store.Receipt, error) {
 	if run.State.Ended() {
-		return r.Ledger.Receipt(ctx, run)
+		c, err := r.Ledger.Receipt(ctx, run)
+		if err != nil || o.PlanOnly {
+			return c, err
+		}
+		return r.finishDone(ctx, job, run, c)
 	}
 	return r.execute(ctx, job, run, o)
 }
@@ -217,6 +221,9 @@ func (r *Runner) execute(ctx context.Context, job *Job, run *store.Run, o Order)
 	began := time.Now()
 	stop, err := r.planAndDeliver(ctx, job, run, o)
 	c, settleErr := r.settle(ctx, run, stop, err)
+	if c != nil && settleErr == nil && !o.PlanOnly {
+		c, settleErr = r.finishDone(ctx, job, run, c)
+	}
 	if c != nil {
 		logReceipt(log, c, time.Since(began), o.Watched)
 	}

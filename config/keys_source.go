@@ -50,7 +50,7 @@ func fileKeys() []key {
 		{
 			name: "when_done", standard: `"keep"`,
 			kind: whenDoneKind(files),
-			doc:  "What becomes of a file of which each record was accepted, filtered or unchanged, when its run has ended: it stays, is deleted, or is moved into a folder (relative to the configuration file's), where it overwrites nothing. A file with a dead, failed or undecided record stays.",
+			doc:  "What becomes of a file of which each record was accepted, filtered or unchanged, when its run has ended: it stays, is deleted, or is moved into a folder (relative to the configuration file's), where it overwrites nothing. A file with a dead, failed or undecided record stays, and so do a file without records and a symbolic link; what `resolve` decides counts with the next run.",
 		},
 	}
 }

@@ -105,13 +105,19 @@ func (r *Reader) ranges(ctx context.Context, query string, run, number int64) ([
 	return list, rows.Err()
 }
 
+const fileColumns = `s.file, s.path, s.size, s.mtime_ns, s.inode, s.format, s.compression, s.header, s.columns, s.content_hash, s.unchanged_since,
+    s.records, s.gone`
+
 const filesOfRun = `
-SELECT file, path, size, mtime_ns, format, compression, header, columns, content_hash, unchanged_since, records
-FROM snapshots WHERE run = ? ORDER BY file`
+SELECT ` + fileColumns + ` FROM snapshots s WHERE run = ? ORDER BY file`
 
 // Files returns the files of a run in order.
 func (r *Reader) Files(ctx context.Context, run int64) ([]SnapshotFile, error) {
-	rows, err := r.ro.QueryContext(ctx, filesOfRun, run)
+	return r.files(ctx, filesOfRun, run)
+}
+
+func (r *Reader) files(ctx context.Context, query string, args ...any) ([]SnapshotFile, error) {
+	rows, err := r.ro.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -119,12 +125,13 @@ func (r *Reader) Files(ctx context.Context, run int64) ([]SnapshotFile, error) {
 	var list []SnapshotFile
 	for rows.Next() {
 		var f SnapshotFile
-		var mtime int64
-		err := rows.Scan(&f.File, &f.Path, &f.Size, &mtime, &f.Format, &f.Compression, &f.Header, &f.Columns, &f.ContentHash, &f.UnchangedSince, &f.Records)
+		var mtime, inode int64
+		err := rows.Scan(&f.File, &f.Path, &f.Size, &mtime, &inode, &f.Format, &f.Compression, &f.Header, &f.Columns, &f.ContentHash, &f.UnchangedSince,
+			&f.Records, &f.Gone)
 		if err != nil {
 			return nil, err
 		}
-		f.ModTime = time.Unix(0, mtime)
+		f.ModTime, f.Inode = time.Unix(0, mtime), uint64(inode)
 		list = append(list, f)
 	}
 	return list, rows.Err()

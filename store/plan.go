@@ -39,6 +39,7 @@ type SnapshotFile struct {
 	Path           string
 	Size           int64
 	ModTime        time.Time
+	Inode          uint64
 	Format         string
 	Compression    string
 	Header         string // JSON list; "" without one
@@ -46,6 +47,7 @@ type SnapshotFile struct {
 	ContentHash    string // "" until read whole
 	UnchangedSince string // run that delivered this content before; "" if it is read now
 	Records        int64  // read, good and bad
+	Gone           string // the path that when_done moved it to, GoneDeleted or GoneAway; "" while it lies at Path
 }
 
 // DeadLetter is a record that was given up on before anything was sent.
@@ -76,8 +78,8 @@ var discardPlan = []string{
 const updatePlanHead = `UPDATE runs SET shape = ?, job = ?, payload = ? WHERE id = ? AND state = 'planning'`
 
 const insertSnapshot = `
-INSERT INTO snapshots (run, file, path, size, mtime_ns, format, compression, header, columns, content_hash, unchanged_since, records)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+INSERT INTO snapshots (run, file, path, size, mtime_ns, inode, format, compression, header, columns, content_hash, unchanged_since, records)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // StartPlan begins the plan of a run in Planning. What a crash left of an
 // earlier plan of the same run is discarded: nothing of it was sent.
@@ -92,7 +94,7 @@ func (l *Ledger) StartPlan(ctx context.Context, r *Run, h PlanHead) error {
 			return err
 		}
 		for _, f := range h.Files {
-			_, err := tx.ExecContext(ctx, insertSnapshot, r.ID, f.File, f.Path, f.Size, f.ModTime.UnixNano(), f.Format,
+			_, err := tx.ExecContext(ctx, insertSnapshot, r.ID, f.File, f.Path, f.Size, f.ModTime.UnixNano(), int64(f.Inode), f.Format,
 				f.Compression, f.Header, f.Columns, f.ContentHash, f.UnchangedSince, f.Records)
 			if err != nil {
 				return err

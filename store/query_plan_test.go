@@ -42,6 +42,8 @@ func TestQueriesUseIndexes(t *testing.T) {
 		{"FindRun by name", runsByMinute, 3, []string{"runs_by_schedule (schedule=? AND scheduled_for>? AND scheduled_for<?)"}},
 		{"FindRun by id", runByID, 1, []string{"(run_id=?)"}},
 		{"OpenRequests", newRequests, 1, []string{"requests"}},
+		{"DoneFiles", doneFiles, 1, []string{"s USING PRIMARY KEY (run=?)", "d EXISTS USING PRIMARY KEY (schedule=? AND content_hash=? AND shape=?)"}},
+		{"MarkGone", markGone, 5, []string{"snapshots USING INDEX snapshots_by_content (size=? AND content_hash=?)"}},
 		{"notes of a run", notesOfRun, 1, []string{"notes USING PRIMARY KEY (run=?)"}},
 		{"notes added", insertNote, 4, []string{"notes USING PRIMARY KEY (run=?)"}},
 		{"LastWithHeader", lastWithHeader, 2, []string{"runs_by_schedule (schedule=?)", "snapshots EXISTS USING PRIMARY KEY (run=?)"}},

@@ -13,8 +13,9 @@ const settleRun = `
 UPDATE runs SET state = ?, reason = ?, finished_at = ?, receipt = ? WHERE id = ?`
 
 const insertDelivered = `
-INSERT INTO delivered_files (schedule, content_hash, shape, run_id, path, delivered_at)
-SELECT r.schedule, s.content_hash, r.shape, r.run_id, s.path, ?
+INSERT INTO delivered_files (schedule, content_hash, shape, run_id, path, dead, delivered_at)
+SELECT r.schedule, s.content_hash, r.shape, r.run_id, s.path,
+       (SELECT count(*) FROM dead_letters d WHERE d.run = s.run AND d.file = s.file), ?
 FROM snapshots s JOIN runs r ON r.id = s.run
 WHERE s.run = ? AND s.content_hash <> '' AND s.unchanged_since = '' AND s.records > 0 AND r.planned_at IS NOT NULL
   AND r.records_elsewhere = 0
@@ -24,7 +25,8 @@ WHERE s.run = ? AND s.content_hash <> '' AND s.unchanged_since = '' AND s.record
   AND NOT EXISTS (
     SELECT 1 FROM segment_ranges g JOIN segments c ON c.run = g.run AND c.segment = g.segment
     WHERE g.run = s.run AND g.file = s.file AND c.begun < c.records)
-ON CONFLICT (schedule, content_hash, shape) DO NOTHING`
+ON CONFLICT (schedule, content_hash, shape) DO UPDATE
+  SET run_id = excluded.run_id, path = excluded.path, dead = excluded.dead, delivered_at = excluded.delivered_at`
 
 // End is the state that a run comes to rest in.
 type End struct {

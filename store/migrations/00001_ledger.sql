@@ -54,6 +54,7 @@ CREATE TABLE snapshots (
     path            TEXT    NOT NULL,         -- as the source's glob gave it
     size            INTEGER NOT NULL,         -- bytes on disk when opened
     mtime_ns        INTEGER NOT NULL,         -- nanoseconds since 1970
+    inode           INTEGER NOT NULL,         -- its number in the file system, to know it again
     format          TEXT    NOT NULL,         -- 'csv', 'ndjson', …
     compression     TEXT    NOT NULL,         -- 'none', 'gzip', …
     header          TEXT    NOT NULL,         -- JSON list of field names; '' without one
@@ -61,6 +62,7 @@ CREATE TABLE snapshots (
     content_hash    TEXT    NOT NULL,         -- of the bytes on disk; '' until read whole
     unchanged_since TEXT    NOT NULL,         -- run_id that delivered this content before; '' if it was read now
     records         INTEGER NOT NULL,         -- records read from it, good and bad
+    gone            TEXT    NOT NULL DEFAULT '', -- the path that when_done moved it to, 'deleted' or 'away'; '' while it lies at path
     PRIMARY KEY (run, file)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX snapshots_by_content ON snapshots (size, content_hash);
@@ -189,6 +191,7 @@ CREATE TABLE delivered_files (
     shape        TEXT    NOT NULL,            -- as in runs
     run_id       TEXT    NOT NULL,            -- the run that delivered it whole
     path         TEXT    NOT NULL,            -- where it lay then
+    dead         INTEGER NOT NULL,            -- records of it that are dead letters of that run
     delivered_at INTEGER NOT NULL,            -- when that run ended
     PRIMARY KEY (schedule, content_hash, shape)
 ) STRICT, WITHOUT ROWID;
