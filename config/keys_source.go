@@ -71,7 +71,7 @@ func textKeys() []key {
 		{
 			name: "encoding", words: "UTF-8, or UTF-16 by its byte order mark",
 			kind: textKind("encoding", `"windows-1252"`, setEncoding),
-			doc:  "The text's encoding: `utf-8`, `utf-16`, `utf-16le`, `utf-16be`, `windows-1252`, `iso-8859-15` or another name of the [WHATWG list](https://encoding.spec.whatwg.org/#names-and-labels). There `iso-8859-1` and `latin1` mean windows-1252.",
+			doc:  "The text's encoding: `utf-8`, `utf-16`, `utf-16le`, `utf-16be`, `windows-1252`, `iso-8859-15` or another name of the [WHATWG list](https://encoding.spec.whatwg.org/#names-and-labels).",
 		},
 		{
 			name: "invalid_utf8", standard: `"bad"`,

@@ -23,8 +23,13 @@ type Identity struct {
 	Inode   uint64
 }
 
-// Identity is that of an open file.
-func (f *File) Identity() Identity { return identityOf(f.info) }
+// Identity is that of an open file; its zero value where there is none.
+func (f *File) Identity() Identity {
+	if f.info == nil {
+		return Identity{}
+	}
+	return identityOf(f.info)
+}
 
 func identityOf(info fs.FileInfo) Identity {
 	id := Identity{Size: info.Size(), ModTime: info.ModTime()}

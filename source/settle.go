@@ -27,7 +27,7 @@ type Settling struct {
 // future; from then on the file is watched. One that goes on changing is an
 // *Error when w.AtMost has passed. The end of ctx ends the wait with its cause.
 func OpenSettled(ctx context.Context, o Options, w Settling) (*Snapshot, error) {
-	if w.For <= 0 {
+	if w.For <= 0 || o.Path == Stdin {
 		return OpenSnapshot(o)
 	}
 	o, err := o.withDefaults()
