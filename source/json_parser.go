@@ -15,18 +15,26 @@ import (
 type jsonParser struct {
 	records *ndjsonParser // judges elements
 	max     int
-	state   jsonState
 	inner   bool // the array is part of a document: stop behind it
-	closed  bool // and that is where the parser is
-
-	frame   jsonFrame
-	inside  bool  // an element has begun
-	walked  int   // bytes of it in the frame that are not consumed
-	gone    int64 // bytes of it that are consumed: it is too long
-	began   int64 // how many lines ago it began, at what is consumed
-	at      int64 // the column where it began
-	column  int64 // bytes before what is consumed in its line
 	compact []byte
+
+	jsonPlace
+	before jsonPlace // where the last parse began
+}
+
+// jsonPlace is where in a document a parser is.
+type jsonPlace struct {
+	state  jsonState
+	closed bool // behind the array's end
+	frame  jsonFrame
+	inside bool  // an element has begun
+	walked int   // bytes of it in the frame that are not consumed
+	gone   int64 // bytes of it that are consumed: it is too long
+	began  int64 // how many lines ago it began, at what is consumed
+	at     int64 // the column where it began
+	column int64 // bytes before what is consumed in its line
+	// broken ends the Scan; its line counts from that of what is consumed.
+	broken *Error
 }
 
 // jsonState says what may come next.
@@ -45,8 +53,18 @@ func newJSONParser(f *File) *jsonParser {
 	return &jsonParser{records: newNDJSONParser(f.maxRecord), max: f.maxRecord}
 }
 
+// rewind goes back to where the last parse began, which can then be done again.
+func (p *jsonParser) rewind() {
+	open := append(p.frame.open[:0], p.before.frame.open...)
+	p.jsonPlace = p.before
+	p.frame.open = open
+}
+
 func (p *jsonParser) parse(raw []byte, j job, f *found) {
-	for !p.closed {
+	open := append(p.before.frame.open[:0], p.frame.open...)
+	p.before = p.jsonPlace
+	p.before.frame.open = open
+	for !p.closed && p.broken == nil {
 		if j.list && f.full() {
 			f.stop = stopFull
 			return
@@ -66,7 +84,7 @@ func (p *jsonParser) between(raw []byte, j job, f *found) bool {
 		p.move(raw, skipWhite(raw, f.consumed)-f.consumed, f)
 		if f.consumed == len(raw) {
 			if j.last && (p.state == jsonFirst || p.state == jsonElement || p.state == jsonComma) {
-				p.broken(f, "the file ends within an array", "copy the file again")
+				p.fault("the file ends within an array", "copy the file again")
 			}
 			return false
 		}
@@ -76,7 +94,7 @@ func (p *jsonParser) between(raw []byte, j job, f *found) bool {
 			continue
 		}
 		if msg, hint := p.misplaced(c); msg != "" {
-			p.broken(f, msg, hint)
+			p.fault(msg, hint)
 			return false
 		}
 		p.inside, p.walked, p.gone, p.began, p.at = true, 0, 0, 0, p.column+1
@@ -121,14 +139,14 @@ func (p *jsonParser) misplaced(c byte) (msg, hint string) {
 
 const jsonHint = "the document is damaged here; have it written again"
 
-// broken ends the parse, and the Scan, at what is consumed.
-func (p *jsonParser) broken(f *found, msg, hint string) {
-	f.broken = &Error{Line: int64(f.lines), Column: p.column + 1, Msg: msg, Hint: hint}
+// fault ends the parse, and the Scan, at what is consumed.
+func (p *jsonParser) fault(msg, hint string) {
+	p.broken = &Error{Column: p.column + 1, Msg: msg, Hint: hint}
 }
 
-// brokenElement is broken at the beginning of the element under way.
-func (p *jsonParser) brokenElement(f *found, msg, hint string) {
-	f.broken = &Error{Line: int64(f.lines) - p.began, Column: p.at, Msg: msg, Hint: hint}
+// elementFault is a fault at the beginning of the element under way.
+func (p *jsonParser) elementFault(msg, hint string) {
+	p.broken = &Error{Line: -p.began, Column: p.at, Msg: msg, Hint: hint}
 }
 
 // move consumes n bytes.
@@ -151,12 +169,12 @@ func (p *jsonParser) element(raw []byte, j job, f *found) bool {
 	switch {
 	case wrong != "":
 		p.move(raw, p.walked, f)
-		p.broken(f, wrong, jsonHint)
+		p.fault(wrong, jsonHint)
 		return false
 	case end, j.last && p.frame.scalar:
 		return p.whole(raw, j, f)
 	case j.last:
-		p.brokenElement(f, "the file ends within the element that begins here", "copy the file again; or a bracket or a quote is missing")
+		p.elementFault("the file ends within the element that begins here", "copy the file again; or a bracket or a quote is missing")
 		return false
 	case p.gone+int64(p.walked) > int64(p.max):
 		p.gone += int64(p.walked)
@@ -173,7 +191,7 @@ func (p *jsonParser) whole(raw []byte, j job, f *found) bool {
 	value := raw[f.consumed : f.consumed+p.walked]
 	long := p.gone+int64(len(value)) > int64(p.max)
 	if p.state == jsonDocuments && p.frame.scalar && (long || !jsontext.Value(value).IsValid()) {
-		p.brokenElement(f, "text where an object should be", jsonHint)
+		p.elementFault("text where an object should be", jsonHint)
 		return false
 	}
 	switch {

@@ -68,6 +68,10 @@ func (c *scan) elements(ctx context.Context, r io.Reader, p *jsonParser) (rest [
 			return nil, err
 		}
 		raw, err := c.streamPiece(&piece, buf[:held+n], last)
+		if err == nil && p.broken != nil {
+			p.broken.Path, p.broken.Line = c.file.Path, p.broken.Line+c.line
+			err = p.broken
+		}
 		if err != nil || last || p.closed {
 			return raw, err
 		}

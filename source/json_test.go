@@ -354,3 +354,31 @@ func FuzzJSON(f *testing.F) {
 		}
 	})
 }
+
+// TestJSONRewind does each parse twice.
+func TestJSONRewind(t *testing.T) {
+	data := []byte("[{\"a\": [1, {\"b\":\n\"]\"}]}, 7, {\"long\":\"" + strings.Repeat("x", 60) + "\"},\n{\"c\":1}, {\"d\": 2]")
+	for _, size := range []int{1, 3, 10, len(data)} {
+		o := Options{Path: write(t, "f.json", data), MaxRecordBytes: 40}
+		p := newJSONParser(open(t, o).Files[0])
+		var have []byte
+		var bad []Bad
+		for held, at := 0, 0; at < len(data) && p.broken == nil; {
+			end := min(len(data), at+held+size)
+			var once, again found
+			j := job{list: true, encode: true, sep: '\n', last: end == len(data)}
+			p.parse(data[at:end], j, &once)
+			place := p.jsonPlace
+			p.rewind()
+			p.parse(data[at:end], j, &again)
+			if !reflect.DeepEqual(again, once) || p.closed != place.closed || p.state != place.state || !bytes.Equal(p.frame.open, place.frame.open) || p.walked != place.walked {
+				t.Fatalf("in pieces of %d, at byte %d:\n%+v at %+v\n%+v at %+v", size, at, again, p.jsonPlace, once, place)
+			}
+			have, bad = append(have, again.json...), append(bad, again.bad...)
+			at, held = at+again.consumed, end-at-again.consumed
+		}
+		if string(have) != "{\"a\":[1,{\"b\":\"]\"}]}\n{\"c\":1}\n" || len(bad) != 2 || p.broken == nil || p.broken.Column != 17 {
+			t.Errorf("in pieces of %d: %s %+v %v", size, have, bad, p.broken)
+		}
+	}
+}

@@ -2,7 +2,6 @@ package source
 
 import (
 	"bytes"
-	"slices"
 
 	"worqcron/expression"
 )
@@ -78,12 +77,14 @@ func (p *mapParser) parse(raw []byte, j job, f *found) {
 // and takes only as many as there is room for: only the inner parser can say
 // what lies between two records.
 func (p *mapParser) batch(raw []byte, j job, f *found) {
-	before, again := *f, p.mark()
+	before := *f
 	p.take(raw, j, f, mapBatch)
 	for i := range p.in.records {
 		if j.list && i > 0 && f.full() {
 			*f = before
-			again()
+			if json, ok := p.inner.(*jsonParser); ok { // others go by what is consumed alone
+				json.rewind()
+			}
 			p.take(raw, j, f, i)
 			for k := range p.in.records {
 				p.record(raw, k, j, f)
@@ -95,20 +96,7 @@ func (p *mapParser) batch(raw []byte, j job, f *found) {
 	p.addBad(len(raw)+1, j, f)
 	f.blank += p.in.blank
 	f.replaced += p.in.replaced
-	f.broken = p.in.broken
 	f.lines, f.consumed, f.stop = p.in.lines, p.in.consumed, p.in.stop
-}
-
-// mark returns what puts the inner parser back to where it is now. Those of lines
-// know their place by what is consumed alone.
-func (p *mapParser) mark() (again func()) {
-	json, ok := p.inner.(*jsonParser)
-	if !ok {
-		return func() {}
-	}
-	then := *json
-	then.frame.open = slices.Clone(then.frame.open)
-	return func() { *json = then }
 }
 
 // take lets the inner parser go on, by about so many records.

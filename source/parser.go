@@ -43,9 +43,6 @@ type found struct {
 	lines    uint32 // line terminators in what was consumed
 	consumed int
 	stop     stop
-	// broken ends the Scan, after what was found before it; its line is relative
-	// as well.
-	broken *Error
 }
 
 // stop says why a parse ended.
@@ -86,7 +83,7 @@ func (f *found) full() bool {
 func (f *found) reset() {
 	f.records, f.bad, f.json = f.records[:0], f.bad[:0], f.json[:0]
 	f.count, f.blank, f.filtered, f.replaced, f.lines, f.consumed, f.stop = 0, 0, 0, 0, 0, 0, stopEnd
-	f.broken, f.limit = nil, 0
+	f.limit = 0
 }
 
 // newParser makes a parser for f, whose header must be in use.

@@ -229,14 +229,8 @@ func (c *scan) consume(g *generation, more int) (stop, error) {
 func (c *scan) hand(p *piece) (stop, error) {
 	raw, f := p.raw, &p.found
 	for {
-		if f.broken != nil {
-			f.broken.Path, f.broken.Line = c.file.Path, f.broken.Line+c.line
-		}
 		if err := c.emit(raw[:f.consumed], f); err != nil {
 			return f.stop, err
-		}
-		if f.broken != nil {
-			return f.stop, f.broken
 		}
 		if f.stop != stopFull {
 			return f.stop, nil
