@@ -41,9 +41,8 @@ type csvWriter struct {
 // encodeRun is measureRun that also writes the records, field by field.
 func (p *csvParser) encodeRun(raw []byte, start int, j job, f *found) int {
 	var q quoteState
-	var s structure
-	var t tally
 	q.start(start)
+	t := tally{start: start}
 	e := csvWriter{keys: p.keys, close: p.end, quote: p.look.quote, dst: f.json[:cap(f.json)], at: len(f.json), from: start}
 	mark := e.at                  // the end of the last whole record
 	counted := !j.known || j.list // else it is known what counting would say
@@ -55,34 +54,25 @@ run:
 		}
 		masks := p.masks.window(raw, base, &p.look)
 		for i := range masks {
-			m := &masks[i]
-			if m.quote&valid|q.inside|q.closed != 0 {
-				if !p.resolve(raw, base, valid, m, &q, &s) {
-					break run
-				}
-			} else {
-				s = structure{delim: m.delim & valid, nl: m.nl & valid, esc: m.esc & valid &^ (m.delim | m.nl)}
-				q.edge = (s.delim | s.nl) >> 63
-			}
-			if m.high != 0 && p.masks.unchecked(base) && !q.checkUTF8(raw, base, m.high&valid) {
+			if !p.resolve(raw, base, valid, &masks[i], &q) {
 				break run
 			}
-			escapes, rest := s.esc|s.pair, ^uint64(0)
-			for nl := s.nl; nl != 0; nl &= nl - 1 {
+			escapes, rest := q.esc|q.pair, ^uint64(0)
+			for nl := q.nl; nl != 0; nl &= nl - 1 {
 				bit := nl & -nl
 				in, end := (bit-1)&rest, base+lowest(nl)
-				if !e.fields(raw, base, s.delim&in, escapes&in) || !e.end(raw, end, p.nl, j.sep) {
+				if !e.fields(raw, base, q.delim&in, escapes&in) || !e.end(raw, end, p.nl, j.sep) {
 					break run
 				}
-				if t.delims = len(e.keys) - 1; counted && !t.add(p, raw, base, in, &s) || !p.takeMeasured(raw, start, end, &t, j, f) {
+				if t.delims = len(e.keys) - 1; counted && !t.add(p, raw, base, in, &q.structure) || !p.takeMeasured(raw, end, &t, j, f) {
 					break run
 				}
-				start, mark, t, rest = end+1, e.at, tally{}, -bit<<1
+				mark, t, rest = e.at, tally{start: end + 1}, -bit<<1
 				if f.limit > 0 && f.full() { // an exact bound, unlike the others
 					break run
 				}
 			}
-			if !e.fields(raw, base, s.delim&rest, escapes&rest) || counted && !t.add(p, raw, base, rest, &s) {
+			if !e.fields(raw, base, q.delim&rest, escapes&rest) || counted && !t.add(p, raw, base, rest, &q.structure) {
 				break run
 			}
 			valid = ^uint64(0)
@@ -90,7 +80,7 @@ run:
 		}
 	}
 	f.json = e.dst[:mark]
-	return start
+	return t.start
 }
 
 // fields appends the fields that end at the delimiters that ends names, from
@@ -140,8 +130,11 @@ func (e *csvWriter) end(raw []byte, end int, nl, sep byte) bool {
 		from, to = from+1, to-1
 	}
 	e.dst, e.at = e.keys[e.column].append(e.dst[:e.at], raw[from:to], e.special != 0, e.quote)
-	dst := append(e.dst[:e.at], '"', e.close, sep)
-	e.dst, e.at = dst[:cap(dst)], len(dst)
+	if len(e.dst)-e.at < 3 {
+		e.dst = append(e.dst[:e.at], 0, 0, 0)
+		e.dst = e.dst[:cap(e.dst)]
+	}
+	e.at += copy(e.dst[e.at:], []byte{'"', e.close, sep})
 	e.from, e.column, e.special = end+1, 0, 0
 	return true
 }

@@ -8,6 +8,7 @@ type quoteState struct {
 	closed uint64 // 1 if the byte before the word closed a quote
 	edge   uint64 // 1 if it may stand before an opening quote: delimiter, line end, closing quote
 	utf8   int    // bytes before it are known to be UTF-8
+	structure
 }
 
 // structure is what a word of masks means.
@@ -15,20 +16,35 @@ type structure struct {
 	delim, nl uint64 // outside quotes
 	quote     uint64
 	pair      uint64 // second quotes of "" inside quotes
-	inside    uint64 // within quotes, the opening quote counted in
+	within    uint64 // quotes, the opening quote counted in
 	lines     uint64 // line ends inside quotes
 	esc       uint64 // bytes of values that JSON escapes, pairs not counted in
 }
 
 // resolve tells structure from content in the 64 bytes at base, whose masks are
 // m; only the bytes named by valid count. It reports false where exact must look.
-func (p *csvParser) resolve(raw []byte, base int, valid uint64, m *wordMasks, q *quoteState, s *structure) bool {
+func (p *csvParser) resolve(raw []byte, base int, valid uint64, m *wordMasks, q *quoteState) bool {
+	if m.quote&valid|q.inside|q.closed != 0 {
+		if !p.resolveQuotes(raw, base, valid, m, q) {
+			return false
+		}
+	} else {
+		q.structure = structure{delim: m.delim & valid, nl: m.nl & valid, esc: m.esc & valid &^ (m.delim | m.nl)}
+		q.edge = (q.delim | q.nl) >> 63
+	}
+	return m.high == 0 || !p.masks.unchecked(base) || q.checkUTF8(raw, base, m.high&valid)
+}
+
+// resolveQuotes is resolve for a word with quotes or within them, without a look
+// at UTF-8.
+func (p *csvParser) resolveQuotes(raw []byte, base int, valid uint64, m *wordMasks, q *quoteState) bool {
+	s := &q.structure
 	inside := q.inside
 	quote := m.quote & valid
 	if quote != 0 {
 		inside ^= prefixXor(quote)
 	}
-	s.quote, s.inside = quote, inside
+	s.quote, s.within = quote, inside
 	s.delim, s.nl = m.delim&valid&^inside, m.nl&valid&^inside
 	edges := s.delim | s.nl
 	opening, closing := quote&inside, quote&^inside
@@ -58,6 +74,7 @@ func (q *quoteState) start(pos int) { *q = quoteState{edge: 1 << (pos & 63), utf
 
 // tally is what a record under way is made of so far.
 type tally struct {
+	start  int // of the record, in the piece
 	delims int
 	bytes  int // what JSON adds to its values' content or, if less than 0, saves
 	lines  int // line ends inside quotes
@@ -85,13 +102,12 @@ func (t *tally) add(p *csvParser, raw []byte, base int, in uint64, s *structure)
 // take: exact must look at it, or the piece or the list has no room for more.
 func (p *csvParser) measureRun(raw []byte, start int, j job, f *found) int {
 	var q quoteState
-	var s structure
-	var t tally
 	q.start(start)
+	t := tally{start: start}
 	valid := ^uint64(0) << (start & 63)
 	for base := start &^ 63; base < len(raw); {
 		if j.list && f.full() {
-			return start
+			return t.start
 		}
 		masks := p.masks.window(raw, base, &p.look)
 		for i := range masks {
@@ -99,45 +115,45 @@ func (p *csvParser) measureRun(raw []byte, start int, j job, f *found) int {
 			delim, nl := m.delim&valid, m.nl&valid
 			rare := m.esc & valid &^ (delim | nl)
 			if m.quote&valid|q.inside|q.closed != 0 {
-				if !p.resolve(raw, base, valid, m, &q, &s) {
-					return start
+				if !p.resolveQuotes(raw, base, valid, m, &q) {
+					return t.start
 				}
-				delim, nl, rare = s.delim, s.nl, s.quote|s.esc|s.lines
+				delim, nl, rare = q.delim, q.nl, q.quote|q.esc|q.lines
 			} else {
 				q.edge = (delim | nl) >> 63
 				if rare != 0 {
-					s = structure{esc: rare}
+					q.structure = structure{esc: rare}
 				}
 			}
 			if m.high != 0 && p.masks.unchecked(base) && !q.checkUTF8(raw, base, m.high&valid) {
-				return start
+				return t.start
 			}
 			rest := ^uint64(0)
 			for ; nl != 0; nl &= nl - 1 {
 				in := (nl&-nl - 1) & rest
 				end := base + lowest(nl)
 				t.delims += bits.OnesCount64(delim & in)
-				if rare&in != 0 && !t.add(p, raw, base, in, &s) || !p.takeMeasured(raw, start, end, &t, j, f) {
-					return start
+				if rare&in != 0 && !t.add(p, raw, base, in, &q.structure) || !p.takeMeasured(raw, end, &t, j, f) {
+					return t.start
 				}
-				start, t, rest = end+1, tally{}, -(nl&-nl)<<1
+				t, rest = tally{start: end + 1}, -(nl&-nl)<<1
 			}
 			t.delims += bits.OnesCount64(delim & rest)
-			if rare&rest != 0 && !t.add(p, raw, base, rest, &s) {
-				return start
+			if rare&rest != 0 && !t.add(p, raw, base, rest, &q.structure) {
+				return t.start
 			}
 			valid = ^uint64(0)
 			base += 64
 		}
 	}
-	return start
+	return t.start
 }
 
 // takeMeasured books the record that ends at end, with its terminator there, or
 // reports false where exact must look at it.
-func (p *csvParser) takeMeasured(raw []byte, start, end int, t *tally, j job, f *found) bool {
-	content := end - start
-	if content > p.max || t.delims != len(p.names)-1 || p.isComment(raw[start:end]) {
+func (p *csvParser) takeMeasured(raw []byte, end int, t *tally, j job, f *found) bool {
+	content := end - t.start
+	if content > p.max || t.delims != len(p.names)-1 || p.isComment(raw[t.start:end]) {
 		return false
 	}
 	size := p.base + content + t.bytes
@@ -150,7 +166,7 @@ func (p *csvParser) takeMeasured(raw []byte, start, end int, t *tally, j job, f 
 	}
 	if j.list {
 		f.records = append(f.records, Record{
-			Start: uint32(start), End: uint32(end + 1), Size: uint32(size), Line: f.lines, LastLine: f.lines + uint32(t.lines),
+			Start: uint32(t.start), End: uint32(end + 1), Size: uint32(size), Line: f.lines, LastLine: f.lines + uint32(t.lines),
 		})
 	}
 	f.count++
@@ -163,7 +179,7 @@ func (p *csvParser) takeMeasured(raw []byte, start, end int, t *tally, j job, f 
 func strayLF(raw []byte, base int, mask uint64, s *structure) bool {
 	for ; mask != 0; mask &= mask - 1 {
 		i := lowest(mask)
-		if raw[base+i] == '\n' && s.inside>>i&1 == 0 {
+		if raw[base+i] == '\n' && s.within>>i&1 == 0 {
 			return true
 		}
 	}

@@ -199,7 +199,7 @@ func (a *accepter) known(s []byte, i int) (next int, atValue bool) {
 		if (x^k.first[0])&k.mask[0]|(y^k.first[1])&k.mask[1] != 0 {
 			break
 		}
-		if k.length > len(b) && string(s[i+len(b):i+k.length]) != string(k.text[len(b):]) {
+		if k.length > len(b) && !bytes.Equal(s[i+len(b):i+k.length], k.text[len(b):]) {
 			break
 		}
 		a.at.names++
