@@ -26,11 +26,12 @@ func newCSVKey(text []byte) csvKey {
 	return k
 }
 
-// csvWriter is records on their way into dst[:cap(dst)].
+// csvWriter is records on their way into dst[:cap(dst)]. The kernel knows this
+// layout, and that of csvKey.
 type csvWriter struct {
 	keys    []csvKey
-	close   byte // ends a record
 	quote   byte
+	close   byte   // ends a record
 	dst     []byte // as long as its capacity
 	at      int    // the end of what is written
 	special uint64 // not 0: the field under way has bytes that must be escaped
@@ -86,6 +87,28 @@ run:
 // fields appends the fields that end at the delimiters that ends names, from
 // base on. It reports false for one too many.
 func (e *csvWriter) fields(raw []byte, base int, ends, escapes uint64) bool {
+	if !haveKernel {
+		return e.copyFields(raw, base, ends, escapes)
+	}
+	for {
+		if ends != 0 {
+			ends = fieldsAVX2(e, raw, base, ends, escapes)
+		}
+		if ends == 0 {
+			e.special |= escapes
+			return true
+		}
+		first := ends & -ends
+		if !e.copyFields(raw, base, first, escapes&(first-1)) {
+			return false
+		}
+		ends &^= first
+		escapes &= -first
+	}
+}
+
+// copyFields is fields in portable code.
+func (e *csvWriter) copyFields(raw []byte, base int, ends, escapes uint64) bool {
 	at, special := e.at, e.special
 	dst, keys, column, from := e.dst, e.keys, e.column, e.from
 	for ; ends != 0; ends &= ends - 1 {

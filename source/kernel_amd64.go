@@ -35,3 +35,10 @@ func utf8AVX2(raw *byte, words int) (wrong bool)
 //
 //go:noescape
 func knownAVX2(s []byte, i int, names []knownName, object uint32, m *stringMap) (next, taken int, atValue bool)
+
+// fieldsAVX2 is encoding.fields for the fields that are copied by two wide
+// stores each, as copyFields has it; it returns the ends of those from the first
+// other one on.
+//
+//go:noescape
+func fieldsAVX2(e *csvWriter, raw []byte, base int, ends, escapes uint64) (left uint64)

@@ -249,3 +249,79 @@ done:
 	MOVQ AX, taken+80(FP)
 	MOVB R9, atValue+88(FP)
 	RET
+
+// func fieldsAVX2(e *csvWriter, raw []byte, base int, ends, escapes uint64) (left uint64)
+TEXT ·fieldsAVX2(SB), NOSPLIT, $0-64
+	MOVQ e+0(FP), AX
+	MOVQ raw_base+8(FP), SI
+	MOVQ ends+40(FP), R8
+	CMPQ csvWriter_special(AX), $0
+	JNE  left
+	MOVQ csvWriter_dst+0(AX), DI
+	MOVQ csvWriter_dst+8(AX), R11
+	SUBQ $64, R11              // the last place of two wide stores
+	MOVQ csvWriter_at(AX), R10
+	MOVQ csvWriter_from(AX), R13
+
+	// R15 is the column's key, CX how many columns are left but for the last.
+	MOVQ   csvWriter_column(AX), CX
+	IMUL3Q $csvKey__size, CX, R15
+	ADDQ   csvWriter_keys+0(AX), R15
+	NEGQ   CX
+	ADDQ   csvWriter_keys+8(AX), CX
+	DECQ   CX
+
+field:
+	// R9 is what ends at the field's end, its escapes included.
+	BLSMSKQ R8, R9
+	TESTQ   escapes+48(FP), R9
+	JNZ     done
+	TESTQ   CX, CX
+	JLE     done
+	CMPQ    R10, R11
+	JGT     done
+	LEAQ    33(R13), R12
+	CMPQ    R12, raw_len+16(FP)
+	JGT     done
+
+	// The value is DX bytes at R12, without its quotes.
+	TZCNTQ  R8, R9
+	ADDQ    base+32(FP), R9
+	MOVQ    R9, DX
+	SUBQ    R13, DX
+	XORL    R12, R12
+	MOVB    csvWriter_quote(AX), BX
+	CMPB    BX, (SI)(R13*1)
+	SETEQ   R12
+	SUBQ    R12, DX
+	SUBQ    R12, DX
+	ADDQ    R13, R12
+	CMPQ    DX, $32
+	JHI     done
+	MOVQ    csvKey_text+8(R15), BX
+	CMPQ    BX, $32
+	JGT     done
+	VMOVDQU csvKey_wide(R15), Y0
+	VMOVDQU (SI)(R12*1), Y1
+	VMOVDQU Y0, (DI)(R10*1)
+	ADDQ    BX, R10
+	VMOVDQU Y1, (DI)(R10*1)
+	ADDQ    DX, R10
+	LEAQ    1(R9), R13
+	ADDQ    $csvKey__size, R15
+	DECQ    CX
+	BLSRQ   R8, R8
+	JNZ     field
+
+done:
+	VZEROUPPER
+	MOVQ R10, csvWriter_at(AX)
+	MOVQ R13, csvWriter_from(AX)
+	MOVQ csvWriter_keys+8(AX), DX
+	DECQ DX
+	SUBQ CX, DX
+	MOVQ DX, csvWriter_column(AX)
+
+left:
+	MOVQ R8, left+56(FP)
+	RET
