@@ -30,6 +30,7 @@ func TestAccepter(t *testing.T) {
 	bytesToUse := []byte(`{}[],:"\u0a1-+.eEtfn` + " \t\x00\x1f\x7f\xc3\xa9\xff\xed\xa0\x80")
 	r := rand.New(rand.NewPCG(3, 5))
 	var a accepter
+	p := newNDJSONParser(1 << 20)
 	refused := 0
 	for range 40_000 {
 		line := slices.Clone(lines[r.IntN(len(lines))])
@@ -54,10 +55,21 @@ func TestAccepter(t *testing.T) {
 		if want && !quick {
 			refused++
 		}
+		// The same as lines of a file, which the kernel looks at.
+		if got := goodLines(p, line); got != btoi(asJSONText(trimSpace(line))) {
+			t.Fatalf("%d records in %q", got, line)
+		}
 	}
 	if refused > 200 {
 		t.Errorf("the quick look refused %d good lines", refused)
 	}
+}
+
+// goodLines counts the records among lines.
+func goodLines(p *ndjsonParser, lines ...[]byte) int {
+	var f found
+	p.parse(append(bytes.Join(lines, []byte("\n")), '\n'), job{last: true}, &f)
+	return f.count
 }
 
 // TestAccepterNames is what the memory of the last record's names must not let
@@ -89,6 +101,16 @@ func TestAccepterNames(t *testing.T) {
 		{"more names than are compared, one twice", []string{wide("z"), wide("nxx")}, false},
 		{"an escaped name", []string{`{"a":1}`, `{"a":1,"\u0061":2}`}, false},
 		{"no name", []string{`{"a":1}`, `{}`}, true},
+		{"a name of an object in place of another's first", []string{`{"a":1,"b":{"c":2}}`, `{"a":1{"c":2}}`}, false},
+		{"a name before a comma that was behind one", []string{`{"a":{"b":"1","c":"2"}}`, `{"a":{"c":"2","b":"1"}}`}, true},
+		{"white space as in the last record", []string{`{"a": "1", "b": [ {"c" : 2} ] }`, `{"a": "1", "b": [ {"c" : 3} ] }`}, true},
+		{"a comma too many", []string{`{"a":"1","b":"2"}`, `{"a":"1","b":"2",}`}, false},
+		{"two commas", []string{`{"a":"1","b":"2"}`, `{"a":"1",,"b":"2"}`}, false},
+		{"no comma", []string{`{"a":"1","b":"2"}`, `{"a":"1""b":"2"}`}, false},
+		{"names longer than the kernel compares", []string{`{"` + strings.Repeat("a", 40) + `":"1","b":"2"}`, `{"` + strings.Repeat("a", 40) + `":"3","b":"4"}`}, true},
+		{"a name that differs behind what the kernel compares", []string{`{"` + strings.Repeat("a", 40) + `":"1"}`, `{"` + strings.Repeat("a", 39) + `"":"1"}`}, false},
+		{"an empty object with a comma", []string{`{"a":{}}`, `{"a":{,}}`}, false},
+		{"containers closed crosswise", []string{`{"a":[{"b":1}]}`, `{"a":[{"b":1]}}`}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newNDJSONParser(1 << 20)
@@ -100,6 +122,13 @@ func TestAccepterNames(t *testing.T) {
 			}
 			if got := p.valid([]byte(tt.lines[last])); got != tt.want || asJSONText([]byte(tt.lines[last])) != tt.want {
 				t.Errorf("%s: got %v, want %v", tt.lines[last], got, tt.want)
+			}
+			var lines [][]byte
+			for _, line := range tt.lines {
+				lines = append(lines, []byte(line))
+			}
+			if got := goodLines(newNDJSONParser(1<<20), lines...); got != last+btoi(tt.want) {
+				t.Errorf("%d records in %q", got, lines)
 			}
 		})
 	}
