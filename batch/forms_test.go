@@ -153,6 +153,11 @@ func TestColumnsThatCannotBe(t *testing.T) {
 		t.Errorf("a payload of rows: %s", why)
 	}
 	job.Payload = mustCompile(t, nil)
+	job.Chunk.Mode = ModeRecords
+	if why := planFailure(t, job); !strings.Contains(why, `records_as = "columns" needs mode = "chunks"`) {
+		t.Errorf("one trigger a record: %s", why)
+	}
+	job.Chunk.Mode = ModeChunks
 	put(t, job, map[string]string{"in.ndjson": "{\"a\":1}\n"})
 	if why := planFailure(t, job); !strings.Contains(why, "hint: name the members with keep") {
 		t.Errorf("NDJSON: %s", why)

@@ -1,7 +1,9 @@
 package batch
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -70,6 +72,46 @@ func TestRecordsModeWithoutOtherMembers(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	})
+}
+
+// TestRecordBodies holds the lengths that the plan counts with against bodies.
+func TestRecordBodies(t *testing.T) {
+	for _, payload := range []string{"", `"kind":"t"`} {
+		for _, key := range []string{"", "_batch"} {
+			env, err := newEnvelope(shape{HasSource: true, Mode: ModeRecords, BatchKey: key}, testRun(payload))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, record := range []string{`{}`, "{ \t}", `{"a":{}}`, `{ "a":1 }`} {
+				c := &store.Chunk{Chunk: 12345, Records: 1, Key: strings.Repeat("0", keyLen)}
+				body := env.appendRecord([]byte("before"), []byte(record), c)[len("before"):]
+				if !json.Valid(body) || env.recordSize([]byte(record), c.Chunk) != int64(len(body)) {
+					t.Errorf("%s: %d bytes instead of %d: %s", record, env.recordSize([]byte(record), c.Chunk), len(body), body)
+				}
+				if most := env.size(int64(len(record))); most < int64(len(body)) || key == "" && record == `{"a":{}}` && most != int64(len(body)) {
+					t.Errorf("%s: the plan counts %d bytes, the body has %d", record, most, len(body))
+				}
+			}
+		}
+	}
+}
+
+func TestTakenNames(t *testing.T) {
+	taken, err := newTakenNames([]string{"a", "", "ü \"q\""})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for object, want := range map[string]string{
+		`{}`: "", `{"b":"a"}`: "", `{"b":{"a":1},"c":["a"]}`: "", `{"b":"\\","a":1}`: "a", `{"\u0061":1}`: "a",
+		`{"x":1,"ü \"q\"":1}`: `ü "q"`, `{"":1}`: "", `{ "a" : 1}`: "a",
+	} {
+		if got := taken.in([]byte(object)); got != want {
+			t.Errorf("%s: got %q, want %q", object, got, want)
+		}
+	}
+	if got := taken.among([]string{"", "b"}) + taken.among([]string{"b", "a"}); got != "a" {
+		t.Errorf("among names: got %q", got)
+	}
 }
 
 func TestNameClash(t *testing.T) {
@@ -321,7 +363,7 @@ func TestFindChunk(t *testing.T) {
 		if !strings.Contains(strings.Join(box.bodies, "\n"), string(body)) {
 			t.Errorf("%s was not among %q", body, box.bodies)
 		}
-		if again, err := Body(ctx, &r.Ledger.Reader, run, after); suffix == "" && (err != nil || string(again) != string(body)) {
+		if again, err := Body(ctx, &r.Ledger.Reader, run, after); suffix == "" && (err != nil || !bytes.Equal(again, body)) {
 			t.Errorf("%v: %s", err, again)
 		}
 		if _, err := FindChunk(ctx, &r.Ledger.Reader, run, 4); err == nil {

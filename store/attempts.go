@@ -39,7 +39,7 @@ SELECT ?1, ?2, count(*) + 1, ?3, ?4, ?5, '', '', 0 FROM attempts WHERE run = ?1 
 // accepted attempt, is ErrState.
 func (l *Ledger) BeginAttempt(ctx context.Context, run, chunk int64, bodyHash string, bodyBytes int64) (attemptID int64, err error) {
 	err = l.write(ctx, func(tx *sql.Tx) error {
-		attemptID, err = beginAttempt(ctx, tx, run, chunk, bodyHash, bodyBytes)
+		attemptID, err = beginAttempt(ctx, tx, intent{run, chunk, bodyHash, bodyBytes})
 		return err
 	})
 	if err != nil {
@@ -48,11 +48,18 @@ func (l *Ledger) BeginAttempt(ctx context.Context, run, chunk int64, bodyHash st
 	return attemptID, nil
 }
 
-func beginAttempt(ctx context.Context, tx *sql.Tx, run, chunk int64, bodyHash string, bodyBytes int64) (attemptID int64, err error) {
-	if err := mustChange(tx.ExecContext(ctx, claimChunk, run, chunk)); err != nil {
+// intent is what an attempt is about to send.
+type intent struct {
+	run, chunk int64
+	bodyHash   string
+	bodyBytes  int64
+}
+
+func beginAttempt(ctx context.Context, tx *sql.Tx, i intent) (attemptID int64, err error) {
+	if err := mustChange(tx.ExecContext(ctx, claimChunk, i.run, i.chunk)); err != nil {
 		return 0, err
 	}
-	res, err := tx.ExecContext(ctx, insertAttempt, run, chunk, bodyHash, bodyBytes, ms(time.Now()))
+	res, err := tx.ExecContext(ctx, insertAttempt, i.run, i.chunk, i.bodyHash, i.bodyBytes, ms(time.Now()))
 	if err != nil {
 		return 0, err
 	}

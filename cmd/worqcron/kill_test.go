@@ -37,23 +37,25 @@ func TestKill(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills the program over a hundred times")
 	}
-	for _, policy := range []string{"hold", "resend"} {
-		t.Run(policy, func(t *testing.T) {
-			for round := range killRounds {
-				seed := uint64(time.Now().UnixNano())
-				t.Run(fmt.Sprint(round), func(t *testing.T) { killRound(t, policy, seed) })
-			}
-		})
+	for _, mode := range []string{"chunks", "records"} {
+		for _, policy := range []string{"hold", "resend"} {
+			t.Run(mode+"/"+policy, func(t *testing.T) {
+				for round := range killRounds {
+					seed := uint64(time.Now().UnixNano())
+					t.Run(fmt.Sprint(round), func(t *testing.T) { killRound(t, mode, policy, seed) })
+				}
+			})
+		}
 	}
 }
 
-func killRound(t *testing.T, policy string, seed uint64) {
+func killRound(t *testing.T, mode, policy string, seed uint64) {
 	defer func() {
 		if t.Failed() {
-			t.Logf("policy %s, seed %d", policy, seed)
+			t.Logf("mode %s, policy %s, seed %d", mode, policy, seed)
 		}
 	}()
-	h := newKillHarness(t, policy, seed)
+	h := newKillHarness(t, mode, policy, seed)
 	for range killsPerRound {
 		h.runAndKill()
 		h.check(false)
@@ -99,6 +101,7 @@ func startKillServer(t *testing.T, r *rand.Rand) *killServer {
 
 func (s *killServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var body struct {
+		ID      *int `json:"id,string"` // with one trigger a record
 		Records []struct {
 			ID int `json:"id,string"`
 		} `json:"records"`
@@ -110,6 +113,9 @@ func (s *killServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the program was killed while it sent: the trigger never arrived whole
 	}
 	a := accepted{key: body.Batch.Key}
+	if body.ID != nil {
+		a.ids = append(a.ids, *body.ID)
+	}
 	for _, record := range body.Records {
 		a.ids = append(a.ids, record.ID)
 	}
@@ -143,7 +149,7 @@ type killHarness struct {
 	bin    string
 }
 
-func newKillHarness(t *testing.T, policy string, seed uint64) *killHarness {
+func newKillHarness(t *testing.T, mode, policy string, seed uint64) *killHarness {
 	bin, err := exec.LookPath("worqcron")
 	if err != nil {
 		t.Fatal(err)
@@ -166,9 +172,9 @@ max_in_flight = 3
 cron = "@daily"
 flow_id = "f825ab82-371f-40cb-9bed-b325531ead4a"
 source = { path = "in.csv" }
-chunk = { max_bytes = "1kB", max_records = 4 }
+chunk = { mode = %q, max_bytes = "1kB", max_records = 4 }
 delivery = { on_unknown = %q }
-`, h.server.url, policy))
+`, h.server.url, mode, policy))
 	return h
 }
 
