@@ -53,17 +53,20 @@ func newJSONParser(f *File) *jsonParser {
 	return &jsonParser{records: newNDJSONParser(f.maxRecord), max: f.maxRecord}
 }
 
+// copy makes p what q is, in memory of its own.
+func (p *jsonPlace) copy(q *jsonPlace) {
+	open := p.frame.open[:0]
+	*p = *q
+	p.frame.open = append(open, q.frame.open...)
+}
+
 // rewind goes back to where the last parse began, which can then be done again.
 func (p *jsonParser) rewind() {
-	open := append(p.frame.open[:0], p.before.frame.open...)
-	p.jsonPlace = p.before
-	p.frame.open = open
+	p.jsonPlace.copy(&p.before)
 }
 
 func (p *jsonParser) parse(raw []byte, j job, f *found) {
-	open := append(p.before.frame.open[:0], p.frame.open...)
-	p.before = p.jsonPlace
-	p.before.frame.open = open
+	p.before.copy(&p.jsonPlace)
 	for !p.closed && p.broken == nil {
 		if j.list && f.full() {
 			f.stop = stopFull
