@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"worqcron/batch"
+	"worqcron/expression"
 	"worqcron/source"
 )
 
@@ -135,13 +137,40 @@ func (r *reader) finishCSV(table *node, o *source.Options) {
 // finishMapping refuses what contradicts itself. All else is known of the
 // dialect by now, so what where and set say is looked at here.
 func (r *reader) finishMapping(table *node, o *source.Options) {
-	if len(o.Keep) > 0 && len(o.Drop) > 0 {
-		r.reject(firstOf(table.child("drop"), table.child("keep"), table.child("path")).keyOffset,
-			"keep and drop exclude each other", "what keep does not name is dropped already")
-	}
 	if n := table.child("header_duplicates"); n != nil && o.Header == "none" && o.HeaderDuplicates != "" {
 		r.reject(n.keyOffset, "header_duplicates is for files with a header line", "leave it out")
 	}
+	r.blameMapping(table, o.CheckMapping())
+}
+
+// blameMapping blames the keys of a source for what is wrong with the mapping of
+// its records.
+func (r *reader) blameMapping(table *node, err error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, each := range joined.Unwrap() {
+			r.blameMapping(table, each)
+		}
+		return
+	}
+	var wrong *source.MappingError
+	if !errors.As(err, &wrong) {
+		return
+	}
+	n := table
+	for _, step := range wrong.Steps {
+		switch s := step.(type) {
+		case string:
+			n = n.child(s)
+		case int:
+			n = n.items[s]
+		}
+		if n == nil { // it stands in [defaults]
+			r.reject(firstOf(table.child("path")).keyOffset, wrong.Error(), "")
+			return
+		}
+	}
+	f := &fault{msg: wrong.Msg, hint: wrong.Hint, inside: n.kind == kindString, at: wrong.Offset}
+	r.reject(r.placeOf(n, f), expression.Path("source", wrong.Steps)+": "+f.msg, f.hint)
 }
 
 func (r *reader) finishSettle(table *node, s *settings) {

@@ -240,11 +240,11 @@ func TestExampleLoads(t *testing.T) {
 	for _, s := range c.Schedules {
 		names = append(names, s.Name)
 	}
-	if want := []string{"events", "nightly-report", "orders"}; !slices.Equal(names, want) {
+	if want := []string{"events", "invoices", "nightly-report", "orders"}; !slices.Equal(names, want) {
 		t.Errorf("schedules: got %v, want %v", names, want)
 	}
-	zone := c.Schedules[1].Job.Zone
-	payload, err := c.Schedules[1].Job.Payload.Render(expression.Moment{ScheduledFor: time.Date(2026, 11, 24, 2, 30, 0, 0, zone)})
+	zone := c.Schedules[2].Job.Zone
+	payload, err := c.Schedules[2].Job.Payload.Render(expression.Moment{ScheduledFor: time.Date(2026, 11, 24, 2, 30, 0, 0, zone)})
 	if err != nil || string(payload) != `"day":"2026-11-23","report":"orders"` {
 		t.Errorf("payload: got %s, %v", payload, err)
 	}

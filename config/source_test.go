@@ -38,13 +38,13 @@ comment = "#"
 ragged = "pad"
 null_values = ["", "NULL"]
 types = { id = "integer", "a b" = "json" }
-keep = ["id", "total"]
+keep = ["id", "a"]
 where = "id > 3"
 [schedules.orders.source.rename]
 "a b" = "a"
 [schedules.orders.source.set]
 z = "1"
-a = "z + 1"
+b = "id + 1"
 m = "'x'"
 [schedules.orders.chunk]
 records_as = "columns"
@@ -56,8 +56,8 @@ records_as = "columns"
 			Delimiter: ";", Quote: "'", Header: "none", Columns: []string{"id", "a b"}, SkipLines: 3, Comment: "#", Ragged: "pad",
 			Mapping: source.Mapping{
 				NullValues: []string{"", "NULL"}, Types: map[string]string{"id": "integer", "a b": "json"},
-				Rename: map[string]string{"a b": "a"}, Keep: []string{"id", "total"}, Where: "id > 3",
-				Set: []source.Assignment{{Name: "z", Value: "1"}, {Name: "a", Value: "z + 1"}, {Name: "m", Value: "'x'"}},
+				Rename: map[string]string{"a b": "a"}, Keep: []string{"id", "a"}, Where: "id > 3",
+				Set: []source.Assignment{{Name: "z", Value: "1"}, {Name: "b", Value: "id + 1"}, {Name: "m", Value: "'x'"}},
 			},
 			RecordsAs: "columns",
 		},

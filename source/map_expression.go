@@ -59,6 +59,18 @@ func (c *mapCompiler) scope() expression.Scope {
 	return s
 }
 
+// checkSyntax looks for mistakes in expressions where the names are not to be
+// relied on.
+func (c *mapCompiler) checkSyntax() {
+	scope := expression.Scope{Open: true}
+	if c.dialect.Where != "" {
+		c.compile(c.dialect.Where, scope, "where")
+	}
+	for _, a := range c.dialect.Set {
+		c.compile(a.Value, scope, "set", a.Name)
+	}
+}
+
 // compile compiles one expression; nil after a mistake.
 func (c *mapCompiler) compile(text string, scope expression.Scope, steps ...any) *expression.Program {
 	p, err := expression.Compile(text, scope)

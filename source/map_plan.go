@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -128,6 +129,8 @@ func compileMapping(d *Dialect, format string, header []string, m expression.Mom
 	if len(c.errs) == 0 {
 		c.layOut()
 		c.compileExpressions()
+	} else {
+		c.checkSyntax()
 	}
 	if c.array && !c.fixed && c.hasObjects() {
 		c.fail(`records_as = "columns" needs it: objects may differ in their members`, "list the members that go out, in their order", "keep")
@@ -281,10 +284,7 @@ func (o *Options) CheckMapping() error {
 	if o.Mapping.isZero() {
 		return nil
 	}
-	format := o.Format
-	if format == "" {
-		format = formatByName(o.Path)
-	}
+	format := cmp.Or(o.Format, ByName(o.Path).Format)
 	var header []string
 	if format == FormatCSV && len(o.Columns) > 0 {
 		header = o.Columns
@@ -305,22 +305,6 @@ func (d *Dialect) WhereReadsRun() bool {
 	}
 	moment := expression.Moment{}.Values()
 	return p.UsesAll || slices.ContainsFunc(p.Used, func(name string) bool { _, ok := moment[name]; return ok })
-}
-
-// formatByName tells CSV from what has objects by a path or glob; "" if it says
-// nothing.
-func formatByName(path string) string {
-	name := strings.ToLower(path)
-	for _, suffix := range []string{".gz", ".zst", ".zip"} {
-		name = strings.TrimSuffix(name, suffix)
-	}
-	switch {
-	case strings.HasSuffix(name, ".csv"), strings.HasSuffix(name, ".tsv"):
-		return FormatCSV
-	case strings.HasSuffix(name, ".ndjson"), strings.HasSuffix(name, ".jsonl"), strings.HasSuffix(name, ".json"):
-		return FormatNDJSON
-	}
-	return ""
 }
 
 // mapping is the file's compiled mapping; its header must be known. Several

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -39,8 +38,9 @@ that nothing is sent twice. It needs no account and no network.`,
 
 // Sizes of the demo's sources.
 const (
-	demoCSVBytes    = 26_000_000
-	demoNDJSONBytes = 6_000_000
+	demoCSVBytes     = 26_000_000
+	demoNDJSONBytes  = 6_000_000
+	demoInvoiceBytes = 1_000_000
 )
 
 func (p *program) demo(ctx context.Context, dir string) (err error) {
@@ -80,7 +80,7 @@ func (p *program) demo(ctx context.Context, dir string) (err error) {
 }
 
 // demoFolder makes the folder with the configuration and the files that its
-// schedules read. Schedules without sample data are left out.
+// schedules read.
 func (p *program) demoFolder(dir string) (*config.Config, error) {
 	var err error
 	if dir == "" {
@@ -101,10 +101,9 @@ func (p *program) demoFolder(dir string) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Schedules = slices.DeleteFunc(cfg.Schedules, func(s config.Schedule) bool { return !hasSample(s.Job.Source) })
 	for i := range cfg.Schedules {
 		if src := cfg.Schedules[i].Job.Source; src != nil {
-			if err := p.demoFile(strings.ReplaceAll(src.Path, "*", "sample")); err != nil {
+			if err := p.demoFile(src); err != nil {
 				return nil, err
 			}
 		}
@@ -112,13 +111,10 @@ func (p *program) demoFolder(dir string) (*config.Config, error) {
 	return cfg, nil
 }
 
-// hasSample says whether the sample data are what a schedule reads: plain CSV
-// or NDJSON, or nothing at all.
-func hasSample(src *source.Options) bool {
-	return src == nil || src.Delimiter == "" && src.Encoding == "" && src.SkipLines == 0
-}
-
-func (p *program) demoFile(path string) error {
+// demoFile writes the file that a source reads: orders, or invoices for a CSV
+// file that is not a plain one.
+func (p *program) demoFile(src *source.Options) error {
+	path := strings.ReplaceAll(src.Path, "*", "sample")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
@@ -126,16 +122,20 @@ func (p *program) demoFile(path string) error {
 	if err != nil {
 		return err
 	}
-	write, size := sample.CSV, int64(demoCSVBytes)
-	if !strings.HasSuffix(path, ".csv") {
+	write, size, what := sample.CSV, int64(demoCSVBytes), "orders"
+	switch {
+	case !strings.HasSuffix(path, ".csv"):
 		write, size = sample.NDJSON, demoNDJSONBytes
+	case src.Encoding != "":
+		write, size, what = sample.Invoices, demoInvoiceBytes, "invoices in "+src.Encoding
 	}
-	orders, err := write(io.Writer(f), size, 1)
+	n, err := write(io.Writer(f), size, 1)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "data      %s: %s orders, %s\n", path, humanize.Comma(orders), humanize.Bytes(uint64(size)))
-	return nil
+	fmt.Fprintf(p.out, "data      %s: %s %s, %s\n", path, humanize.Comma(n), what, humanize.Bytes(uint64(size)))
+	old := time.Now().Add(-time.Minute) // so that nothing waits until it has settled
+	return os.Chtimes(path, old, old)
 }
 
 // demoRound runs the last slot of each schedule.
