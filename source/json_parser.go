@@ -57,7 +57,8 @@ func newJSONParser(f *File) *jsonParser {
 func (p *jsonPlace) copy(q *jsonPlace) {
 	open := p.frame.open[:0]
 	*p = *q
-	p.frame.open = append(open, q.frame.open...)
+	p.frame.open = open
+	p.frame.open = append(p.frame.open, q.frame.open...)
 }
 
 // rewind goes back to where the last parse began, which can then be done again.

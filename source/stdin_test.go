@@ -140,3 +140,21 @@ func TestRefusedStdin(t *testing.T) {
 		t.Error("an empty standard input is no empty file")
 	}
 }
+
+func TestTerminal(t *testing.T) {
+	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("no terminal can be had: ", err)
+	}
+	before := os.Stdin
+	os.Stdin = terminal
+	defer func() {
+		os.Stdin = before
+		terminal.Close()
+	}()
+	_, err = OpenSnapshot(Options{Path: Stdin, Dialect: Dialect{Format: FormatCSV}})
+	var own *Error
+	if !errors.As(err, &own) || own.Error() != "-: the standard input is a terminal" || own.Hint == "" {
+		t.Errorf("OpenSnapshot: %v", err)
+	}
+}
