@@ -12,7 +12,6 @@ type generation struct {
 	size    int
 	free    chan *piece // for the reader to fill
 	work    chan *piece // for a parser, any order
-	hash    chan *piece // to be hashed, in order
 	order   chan *piece // for the consumer, in order
 	readErr error       // why the reader ended early; set before order is closed
 }
@@ -21,7 +20,6 @@ type generation struct {
 func (g *generation) read(ctx context.Context, off int64) error {
 	defer close(g.order)
 	defer close(g.work)
-	defer close(g.hash)
 	f := g.scan.file
 	for off < f.Size {
 		var p *piece
@@ -35,8 +33,7 @@ func (g *generation) read(ctx context.Context, off int64) error {
 			p.buf = make([]byte, n)
 		}
 		p.buf = p.buf[:n]
-		var err error
-		if p.fresh, err = g.scan.readFresh(p.buf, off); err != nil {
+		if _, err := g.scan.read(p.buf, off); err != nil {
 			return err
 		}
 		p.off, p.last = off, off+int64(n) == f.Size
@@ -48,7 +45,6 @@ func (g *generation) read(ctx context.Context, off int64) error {
 		p.found.reset()
 		p.found.stop = notParsed
 		g.work <- p
-		g.hash <- p
 		g.order <- p
 		if !p.last && cut == n && !endsLine(p.raw, f.newline) {
 			return nil // no record's end in sight: the parser says what to do
@@ -56,15 +52,6 @@ func (g *generation) read(ctx context.Context, off int64) error {
 		off += int64(cut)
 	}
 	return nil
-}
-
-// sum hashes what was read, beside the parsers: it takes about as long as they
-// do.
-func (g *generation) sum() {
-	for p := range g.hash {
-		g.scan.disk.hash.Write(p.fresh)
-		p.done <- struct{}{}
-	}
 }
 
 // notParsed marks a piece that no parser took because the generation ended.

@@ -57,17 +57,11 @@ type scan struct {
 // piece is a part of the file on its way from the reader to fn.
 type piece struct {
 	buf   []byte
-	fresh []byte // of buf, what no piece before had
 	raw   []byte
 	off   int64
 	last  bool
 	found found
-	done  chan struct{} // receives when found is filled, and when fresh is hashed
-}
-
-func (p *piece) wait() {
-	<-p.done
-	<-p.done
+	done  chan struct{} // receives when found is filled
 }
 
 // begin takes the head of the file off raw and makes the parsers' input known.
@@ -129,7 +123,7 @@ func (c *scan) plainHead() error {
 	buf := make([]byte, 4<<10)
 	for {
 		n := int(min(int64(len(buf)), c.file.Size))
-		if err := c.read(buf[:n], 0); err != nil {
+		if _, err := c.read(buf[:n], 0); err != nil {
 			return err
 		}
 		ok, err := c.begin(buf[:n], int64(n) == c.file.Size)
@@ -141,28 +135,18 @@ func (c *scan) plainHead() error {
 }
 
 // read fills p from an offset and hashes what was not hashed before.
-func (c *scan) read(p []byte, off int64) error {
-	fresh, err := c.readFresh(p, off)
-	c.disk.hash.Write(fresh)
-	return err
-}
-
-// readFresh fills p from an offset and leaves to the caller to hash, in order,
-// what was not read before.
-func (c *scan) readFresh(p []byte, off int64) (fresh []byte, err error) {
+func (c *scan) read(p []byte, off int64) (int, error) {
 	n, err := c.file.file.ReadAt(p, off)
-	if end := off + int64(n); end > c.disk.off {
-		fresh = p[int64(n)-(end-c.disk.off) : n]
-		c.disk.off = end
-		c.file.read.Store(end)
+	if fresh := off + int64(n) - c.disk.off; fresh > 0 {
+		c.disk.count(p[int64(n)-fresh : n])
 	}
 	switch {
 	case n == len(p):
-		return fresh, nil
+		return n, nil
 	case err == io.EOF:
-		return fresh, c.file.shrank(off + int64(n))
+		return n, c.file.shrank(off + int64(n))
 	}
-	return fresh, &Error{Path: c.file.Path, Msg: fmt.Sprintf("read at byte %d", off), Err: err}
+	return n, &Error{Path: c.file.Path, Msg: fmt.Sprintf("read at byte %d", off), Err: err}
 }
 
 // finish takes note of what the whole file was.
@@ -181,22 +165,20 @@ func (c *scan) generation(ctx context.Context, size, ahead int) (why stop, err e
 	ctx, cancel := context.WithCancel(ctx)
 	g := &generation{
 		scan: c, size: size,
-		free: make(chan *piece, c.lookahead()), work: make(chan *piece, c.lookahead()),
-		hash: make(chan *piece, c.lookahead()), order: make(chan *piece, c.lookahead()),
+		free: make(chan *piece, c.lookahead()), work: make(chan *piece, c.lookahead()), order: make(chan *piece, c.lookahead()),
 	}
 	for range ahead {
 		g.free <- c.newPiece()
 	}
 	var running sync.WaitGroup
 	running.Go(func() { g.readErr = g.read(ctx, c.off) })
-	running.Go(g.sum)
 	for range max(c.options.Workers, 1) {
 		running.Go(func() { g.parse(ctx) })
 	}
 	why, err = c.consume(g, c.lookahead()-ahead)
 	cancel()
 	for p := range g.order { // what was read in vain
-		p.wait()
+		<-p.done
 		c.snapshot.spare.Put(p)
 	}
 	running.Wait()
@@ -216,14 +198,14 @@ func (c *scan) newPiece() *piece {
 	if p, ok := c.snapshot.spare.Get().(*piece); ok {
 		return p
 	}
-	return &piece{done: make(chan struct{}, 2)}
+	return &piece{done: make(chan struct{}, 1)}
 }
 
 // consume hands pieces over in order. more is how many further pieces may be
 // lent to the reader, one for each guess that was right.
 func (c *scan) consume(g *generation, more int) (stop, error) {
 	for p := range g.order {
-		p.wait()
+		<-p.done
 		if !p.parsed() { // ctx has ended; what comes behind would be out of place
 			c.snapshot.spare.Put(p)
 			return stopEnd, nil
@@ -300,7 +282,7 @@ func (c *scan) skipLine(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		part := buf[:min(int64(len(buf)), c.file.Size-c.off)]
-		if err := c.read(part, c.off); err != nil {
+		if _, err := c.read(part, c.off); err != nil {
 			return err
 		}
 		if i := bytes.IndexByte(part, c.file.newline); i >= 0 {
