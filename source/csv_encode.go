@@ -50,7 +50,7 @@ func (p *csvParser) encodeRun(raw []byte, start int, j job, f *found) int {
 	valid := ^uint64(0) << (start & 63)
 run:
 	for base := start &^ 63; base < len(raw); {
-		if j.list && (f.full() || mark >= maxListedJSON) {
+		if j.list && f.full() {
 			break
 		}
 		masks := p.masks.window(raw, base, &p.look)
@@ -69,7 +69,7 @@ run:
 					break run
 				}
 				mark, t, rest = e.at, tally{start: end + 1}, -bit<<1
-				if f.limit > 0 && f.full() { // an exact bound, unlike the others
+				if j.list && (mark >= maxListedJSON || f.limit > 0 && f.full()) { // exact bounds
 					break run
 				}
 			}
