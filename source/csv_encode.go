@@ -2,7 +2,6 @@ package source
 
 import (
 	"bytes"
-	"unicode/utf8"
 )
 
 // csvKey is what stands before a value: the end of the value before it and its
@@ -190,10 +189,10 @@ func (p *csvParser) appendRecord(dst, raw []byte) []byte {
 // valid is a value with what is not UTF-8 replaced, each byte by itself. Only
 // where that is wanted does a good record have such bytes.
 func (p *csvParser) valid(value []byte) []byte {
-	if !p.replace || utf8.Valid(value) {
-		return value
+	if p.replace {
+		value, _ = repairUTF8(value)
 	}
-	return []byte(string([]rune(string(value))))
+	return value
 }
 
 // split gives the values of a record that exact found good; raw has its line

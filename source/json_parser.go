@@ -50,7 +50,7 @@ const (
 )
 
 func newJSONParser(f *File) *jsonParser {
-	return &jsonParser{records: newNDJSONParser(f.maxRecord), max: f.maxRecord}
+	return &jsonParser{records: newNDJSONParser(f), max: f.maxRecord}
 }
 
 // copy makes p what q is, in memory of its own.
@@ -198,11 +198,12 @@ func (p *jsonParser) whole(raw []byte, j job, f *found) bool {
 		p.elementFault("text where an object should be", jsonHint)
 		return false
 	}
+	text, _ := p.records.repaired(value)
 	switch {
 	case long:
 		p.bad(Bad{Column: 1, Reason: ReasonTooLarge, Detail: fmt.Sprintf("the element is longer than %d bytes", p.max)}, value, j, f)
-	case !p.records.valid(value):
-		p.bad(judgeElement(value), value, j, f)
+	case !p.records.valid(text):
+		p.bad(judgeElement(text), value, j, f)
 	default:
 		p.record(value, j, f)
 	}
@@ -224,6 +225,8 @@ func (p *jsonParser) record(value []byte, j job, f *found) {
 		p.compact = appendCompact(p.compact[:0], value)
 		value = p.compact
 	}
+	value, bent := p.records.repaired(value)
+	f.replaced += int64(btoi(bent))
 	p.records.keep(value, r, j, f)
 }
 

@@ -15,19 +15,22 @@ const maxDepth = 200
 // ndjsonParser takes each line as a record, byte for byte but for white space
 // around it.
 type ndjsonParser struct {
-	max   int
-	quick accepter
-	utf8  utf8Window
+	max     int
+	replace bool // what is not UTF-8 becomes U+FFFD
+	quick   accepter
+	utf8    utf8Window
 }
 
-func newNDJSONParser(maxRecord int) *ndjsonParser { return &ndjsonParser{max: maxRecord} }
+func newNDJSONParser(f *File) *ndjsonParser {
+	return &ndjsonParser{max: f.maxRecord, replace: f.dialect.InvalidUTF8 == invalidReplace}
+}
 
 func (p *ndjsonParser) parse(raw []byte, j job, f *found) {
 	lines := raw[:bytes.LastIndexByte(raw, '\n')+1]
 	p.quick.strings.reset()
 	p.utf8 = utf8Window{}
 	for f.consumed < len(raw) {
-		if !j.known {
+		if !j.known || p.replace {
 			p.run(lines, j, f)
 		}
 		if j.list && f.full() {
@@ -122,6 +125,7 @@ func (p *ndjsonParser) line(line []byte, length int, j job, f *found) {
 		f.blank++
 		return
 	}
+	value, bent := p.repaired(value)
 	if !j.known && !p.valid(value) {
 		indent := bytes.Index(line, value[:1])
 		b := judgeJSON(value)
@@ -129,7 +133,16 @@ func (p *ndjsonParser) line(line []byte, length int, j job, f *found) {
 		p.bad(b, length, j, f)
 		return
 	}
+	f.replaced += int64(btoi(bent))
 	p.keep(value, Record{Start: uint32(f.consumed), End: uint32(f.consumed + length), Line: f.lines, LastLine: f.lines}, j, f)
+}
+
+// repaired is value with what is not UTF-8 replaced, if that is wanted.
+func (p *ndjsonParser) repaired(value []byte) (_ []byte, bent bool) {
+	if !p.replace {
+		return value, false
+	}
+	return repairUTF8(value)
 }
 
 // keep takes a valid object without white space around it as a record; r is its

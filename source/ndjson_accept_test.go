@@ -30,7 +30,7 @@ func TestAccepter(t *testing.T) {
 	bytesToUse := []byte(`{}[],:"\u0a1-+.eEtfn` + " \t\x00\x1f\x7f\xc3\xa9\xff\xed\xa0\x80")
 	r := rand.New(rand.NewPCG(3, 5))
 	var a accepter
-	p := newNDJSONParser(1 << 20)
+	p := newNDJSONParser(&File{maxRecord: 1 << 20})
 	refused := 0
 	for range 40_000 {
 		line := slices.Clone(lines[r.IntN(len(lines))])
@@ -113,7 +113,7 @@ func TestAccepterNames(t *testing.T) {
 		{"containers closed crosswise", []string{`{"a":[{"b":1}]}`, `{"a":[{"b":1]}}`}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newNDJSONParser(1 << 20)
+			p := newNDJSONParser(&File{maxRecord: 1 << 20})
 			last := len(tt.lines) - 1
 			for _, line := range tt.lines[:last] {
 				if !p.valid([]byte(line)) {
@@ -127,7 +127,7 @@ func TestAccepterNames(t *testing.T) {
 			for _, line := range tt.lines {
 				lines = append(lines, []byte(line))
 			}
-			if got := goodLines(newNDJSONParser(1<<20), lines...); got != last+btoi(tt.want) {
+			if got := goodLines(newNDJSONParser(&File{maxRecord: 1 << 20}), lines...); got != last+btoi(tt.want) {
 				t.Errorf("%d records in %q", got, lines)
 			}
 		})
@@ -141,7 +141,7 @@ func TestAccepterLearns(t *testing.T) {
 		line = append(append(append(line, `"n`...), strings.Repeat("x", i)...), `":1,`...)
 	}
 	line = append(line, `"z":1}`...)
-	p := newNDJSONParser(1 << 20)
+	p := newNDJSONParser(&File{maxRecord: 1 << 20})
 	if p.quick.accepts(line) || !p.valid(line) || !p.quick.accepts(line) {
 		t.Error("the names of a wide record were not learnt")
 	}

@@ -89,7 +89,7 @@ func (f *found) reset() {
 // newParser makes a parser for f, whose header must be in use.
 func newParser(f *File) (parser, error) {
 	if f.Format == FormatNDJSON {
-		return f.wrap(newNDJSONParser(f.maxRecord))
+		return f.wrap(newNDJSONParser(f))
 	}
 	if f.dialect.RecordsAs == RecordsAsColumns && f.dialect.Mapping.isZero() {
 		return newCSVRows(f)

@@ -37,8 +37,15 @@ func (s *Snapshot) NewRangeReader() *RangeReader {
 // records it appended. An error is an *Error. What was written to the file since
 // the Scan is not noticed here: compare the count and the sum.
 func (r *RangeReader) AppendRange(dst []byte, g Range, sum hash.Hash) ([]byte, int, error) {
+	p, err := r.parser(g.File)
+	if err != nil {
+		return dst, 0, err
+	}
+	if lines, ok := p.(*ndjsonParser); ok && !lines.replace {
+		return r.appendLines(dst, g, sum)
+	}
 	total := 0
-	err := r.read(g, sum, func(p parser, piece []byte, last bool) (int, error) {
+	err = r.read(g, sum, func(p parser, piece []byte, last bool) (int, error) {
 		r.found.reset()
 		r.found.json = dst
 		p.parse(piece, job{last: last, encode: true, sep: ',', known: true}, &r.found)
@@ -116,18 +123,14 @@ func (r *RangeReader) read(g Range, sum hash.Hash, parse func(p parser, piece []
 			r.buf = append(r.buf, make([]byte, len(r.buf))...)
 		}
 		want := min(int64(len(r.buf)-held), g.End-at)
-		n, err := f.file.ReadAt(r.buf[held:held+int(want)], at)
-		if errors.Is(err, io.EOF) && int64(n) < want {
-			return f.shrank(at + int64(n))
-		}
-		if err != nil && !errors.Is(err, io.EOF) {
-			return &Error{Path: f.Path, Msg: fmt.Sprintf("read at byte %d", at), Err: err}
-		}
-		if _, err := sum.Write(r.buf[held : held+n]); err != nil {
+		piece := r.buf[:held+int(want)]
+		if err := f.readAt(piece[held:], at); err != nil {
 			return err
 		}
-		at += int64(n)
-		piece := r.buf[:held+n]
+		if _, err := sum.Write(piece[held:]); err != nil {
+			return err
+		}
+		at += want
 		taken, err := parse(p, piece, at == g.End)
 		if err != nil {
 			return &Error{Path: f.Path, Msg: fmt.Sprintf("at byte %d", at), Err: err}
@@ -138,6 +141,18 @@ func (r *RangeReader) read(g Range, sum hash.Hash, parse func(p parser, piece []
 		}
 	}
 	return nil
+}
+
+// readAt fills p with the bytes from an offset on.
+func (f *File) readAt(p []byte, off int64) error {
+	n, err := f.file.ReadAt(p, off)
+	switch {
+	case n == len(p):
+		return nil
+	case errors.Is(err, io.EOF):
+		return f.shrank(off + int64(n))
+	}
+	return &Error{Path: f.Path, Msg: fmt.Sprintf("read at byte %d", off), Err: err}
 }
 
 func (r *RangeReader) parser(file int) (parser, error) {

@@ -24,6 +24,14 @@ func utf8Run(raw []byte, i int) int {
 	return i
 }
 
+// repairUTF8 replaces each byte that is not UTF-8 by U+FFFD.
+func repairUTF8(b []byte) (_ []byte, bent bool) {
+	if utf8.Valid(b) {
+		return b, false
+	}
+	return []byte(string([]rune(string(b)))), true
+}
+
 // invalidUTF8 is the place of the first byte that is not UTF-8, or -1.
 func invalidUTF8(b []byte) int {
 	if utf8.Valid(b) {

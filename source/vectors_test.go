@@ -134,6 +134,10 @@ func TestNDJSON(t *testing.T) {
 		{name: "duplicate keys inside, one escaped", data: "{\"x\":{\"a\":1,\"\\u0061\":2}}\n", bad: []string{"1:13 duplicate_key"}},
 		{name: "lone surrogate", data: "{\"a\":\"\\ud800\"}\n", bad: []string{"1:7 invalid_json"}},
 		{name: "invalid UTF-8", data: "{}\n  {\"a\":\"\xff\"}\n", records: []string{`{}`}, bad: []string{"2:9 invalid_utf8"}},
+		{
+			name: "invalid UTF-8 replaced", data: "{}\n \t{\"a\":\"\xff\xe2\x82\"}\r\n{\"b\":\xff}\n", options: Options{Dialect: Dialect{InvalidUTF8: invalidReplace}},
+			records: []string{"{}", "{\"a\":\"\ufffd\ufffd\ufffd\"}"}, bad: []string{"3:6 invalid_json"},
+		},
 		{name: "NUL", data: "{\"a\":\"\x00\"}\n", bad: []string{"1:7 nul_byte"}},
 		{name: "trailing comma, NaN, comment", data: "{\"a\":1,}\n{\"a\":NaN}\n{}//x\n/*x*/{}\n", bad: []string{"1:7 invalid_json", "2:6 invalid_json", "3:3 trailing_data", "4:1 invalid_json"}},
 		{name: "scalar, null and array", data: "1\nnull\n[{}]\n\"x\"\ntrue\n", bad: []string{"1:1 not_an_object", "2:1 not_an_object", "3:1 not_an_object", "4:1 not_an_object", "5:1 not_an_object"}},
