@@ -172,6 +172,9 @@ func (rec *records) close() error {
 	return err
 }
 
+// spareBytes behind a body let its last values be copied by wide stores.
+const spareBytes = 128
+
 // bodyBuilder builds the bodies of one worker, one at a time, in one buffer.
 type bodyBuilder struct {
 	records *records
@@ -232,8 +235,8 @@ func (b *bodyBuilder) build(c *store.Chunk, record []byte) (body []byte, hash st
 }
 
 func (b *bodyBuilder) fill(c *store.Chunk) error {
-	if int64(cap(b.buf)) < c.BodyBytes { // grows to the run's largest body in few steps, and stays
-		b.buf = make([]byte, 0, min(2*c.BodyBytes, b.records.maxBytes))
+	if int64(cap(b.buf)) < c.BodyBytes { // grows to the largest body in few steps
+		b.buf = make([]byte, 0, min(2*c.BodyBytes, b.records.maxBytes)+spareBytes)
 	}
 	env := b.records.envelopeOf(c)
 	b.buf = append(b.buf[:0], env.head...)

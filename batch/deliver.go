@@ -168,6 +168,11 @@ func (d *delivery) attempt(ctx, send context.Context, b *bodyBuilder, t *task, b
 	if d.ended(ctx) {
 		return nil, nil
 	}
+	b.buf = d.runner.buffers.take()
+	defer func() {
+		d.runner.buffers.giveBack(b.buf)
+		b.buf = nil
+	}()
 	body, hash, err := b.build(c, t.record)
 	if err != nil {
 		if d.sourceChanged(err) {

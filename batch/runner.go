@@ -38,6 +38,7 @@ type Runner struct {
 
 	current atomic.Pointer[connection]
 	flows   flows
+	buffers bodyBuffers
 }
 
 // connection is a client, or why there is none.
@@ -292,6 +293,8 @@ func (r *Runner) deliverAll(ctx context.Context, d *delivery) (*store.End, error
 		}
 		defer d.queue.reader.close()
 	}
+	r.buffers.begin()
+	defer r.buffers.end()
 	why, err := d.deliver(ctx)
 	switch {
 	case err != nil:
