@@ -51,6 +51,7 @@ type history struct {
 	files     []*earlier // by file: nil if nothing is known
 	hashes    []string   // by file: its content, where somebody asked
 	taken     []store.TakenOver
+	readsRun  bool // which records go out depends on the run
 }
 
 func newHistory(files int) *history {
@@ -72,10 +73,11 @@ func newHistory(files int) *history {
 // taken over, since this run may not want what that one planned.
 func (r *Runner) lookBack(ctx context.Context, run *store.Run, snap *source.Snapshot, whereReadsRun bool) (*history, error) {
 	h := newHistory(len(snap.Files))
+	h.readsRun = whereReadsRun
 	var found [][]store.Earlier
 	segments := map[store.TakenOver]bool{} // the same content may lie there twice
 	for i, f := range snap.Files {
-		list, open, err := r.lookBackFile(ctx, run, f, h, i, whereReadsRun)
+		list, open, err := r.lookBackFile(ctx, run, f, h, i)
 		if err != nil {
 			return nil, err
 		}
@@ -118,10 +120,10 @@ func (r *Runner) lookBack(ctx context.Context, run *store.Run, snap *source.Snap
 	return h, nil
 }
 
-// lookBackFile finds what is known of the ranges and segments of file i and, unless
-// whereReadsRun, the run that delivered it whole.
+// lookBackFile finds what is known of the ranges and segments of file i and, if
+// that may be asked, the run that delivered it whole.
 func (r *Runner) lookBackFile(
-	ctx context.Context, run *store.Run, f *source.File, h *history, i int, whereReadsRun bool,
+	ctx context.Context, run *store.Run, f *source.File, h *history, i int,
 ) (list []store.Earlier, open []store.TakenOver, err error) {
 	if f.Stdin() {
 		return nil, nil, nil // it can be read but once
@@ -135,7 +137,7 @@ func (r *Runner) lookBackFile(
 		return nil, nil, err
 	}
 	h.hashes[i] = hash
-	if !whereReadsRun {
+	if !h.readsRun {
 		if h.unchanged[i], err = r.Ledger.DeliveredBy(ctx, run.Schedule, run.Shape, hash); err != nil || h.unchanged[i] != "" {
 			return nil, nil, err
 		}
