@@ -21,6 +21,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 
 	"github.com/dustin/go-humanize"
 )
@@ -28,9 +29,11 @@ import (
 // options are the flags.
 type options struct {
 	size     int64 // of each source, in bytes
+	slowSize int64 // of those of the slow paths
 	runs     int
-	triggers int    // of the case with one record a trigger
-	dir      string // for sources, ledgers and the built program
+	only     *regexp.Regexp // matches the labels of the rows that are measured
+	triggers int            // of the case with one record each
+	dir      string         // for sources, ledgers and the built program
 }
 
 func main() {
@@ -68,22 +71,31 @@ func start(ctx context.Context, args []string) error {
 
 func parse(args []string) (options, error) {
 	var o options
-	size := "200MB"
+	size, slowSize, only := "200MB", "", ""
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.StringVar(&size, "size", size, "`SIZE` of each source")
+	f.StringVar(&slowSize, "slow-size", "", "`SIZE` of the sources of the slow paths (default a quarter of -size)")
+	f.StringVar(&only, "only", "", "only rows whose label matches this `REGEXP`")
 	f.IntVar(&o.runs, "runs", 3, "rounds; the figures are their medians")
 	f.IntVar(&o.triggers, "triggers", 20_000, "triggers of the case with one record each")
 	f.StringVar(&o.dir, "dir", "", "work in this `FOLDER` and leave the files there (default a temporary one)")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
-	bytes, err := humanize.ParseBytes(size)
-	if err != nil {
-		return o, fmt.Errorf("-size %q: %w", size, err)
+	var err error
+	if o.size, err = parseSize("-size", size); err != nil {
+		return o, err
 	}
-	o.size = int64(bytes)
-	if o.size < 1 || o.runs < 1 || o.triggers < 1 || f.NArg() > 0 {
-		return o, errors.New("-size, -runs and -triggers are at least 1, and there are no arguments")
+	if o.slowSize = o.size / 4; slowSize != "" {
+		if o.slowSize, err = parseSize("-slow-size", slowSize); err != nil {
+			return o, err
+		}
+	}
+	if o.only, err = regexp.Compile(only); err != nil {
+		return o, fmt.Errorf("-only: %w", err)
+	}
+	if o.size < 1 || o.slowSize < 1 || o.runs < 1 || o.triggers < 1 || f.NArg() > 0 {
+		return o, errors.New("-size, -slow-size, -runs and -triggers are at least 1, and there are no arguments")
 	}
 	if o.dir != "" {
 		if o.dir, err = filepath.Abs(o.dir); err != nil {
@@ -94,6 +106,14 @@ func parse(args []string) (options, error) {
 	return o, err
 }
 
+func parseSize(name, text string) (int64, error) {
+	bytes, err := humanize.ParseBytes(text)
+	if err != nil {
+		return 0, fmt.Errorf("%s %q: %w", name, text, err)
+	}
+	return int64(bytes), nil
+}
+
 // bench builds the program, makes the sources, measures and prints.
 func bench(ctx context.Context, o options) error {
 	b := &measuring{options: o, program: filepath.Join(o.dir, "worqcron")}
@@ -102,8 +122,11 @@ func bench(ctx context.Context, o options) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	sources, err := makeSources(o)
-	if err != nil {
+	list := b.pick(cases(o))
+	if len(list) == 0 {
+		return fmt.Errorf("-only %q: no row has such a label", o.only)
+	}
+	if err := makeSources(list); err != nil {
 		return err
 	}
 	sink, err := startSink(ctx)
@@ -111,7 +134,7 @@ func bench(ctx context.Context, o options) error {
 		return err
 	}
 	b.sink = sink.url
-	rows, err := b.measure(ctx, sources)
+	rows, err := b.measure(ctx, list)
 	if err := errors.Join(err, sink.stop()); err != nil {
 		return err
 	}

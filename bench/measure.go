@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -32,35 +33,51 @@ type sampled struct {
 type row struct {
 	label   string
 	source  source
+	run     func(context.Context, source) (sampled, error)
 	samples []sampled
 	against *row // the yardstick of the same source; nil for itself and where a ratio says nothing
 }
 
-// measure runs all programs over all sources, round by round.
+// rows are those of a source that -only wants.
+func (b *measuring) rows(s source) (list []*row) {
+	yard := &row{label: s.label + ", yardstick", source: s, run: b.yardstick}
+	whole := &row{label: s.label + ", end to end", source: s, run: b.whole}
+	if s.format != "" && b.only.MatchString(yard.label) {
+		list, whole.against = append(list, yard), yard
+	}
+	for _, r := range []*row{{label: s.label + ", plan alone", source: s, run: b.plan}, whole} {
+		if b.only.MatchString(r.label) {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// pick leaves the sources of which a row is wanted.
+func (b *measuring) pick(list []source) []source {
+	return slices.DeleteFunc(list, func(s source) bool { return len(b.rows(s)) == 0 })
+}
+
+// measure runs the programs over the sources, round by round.
 func (b *measuring) measure(ctx context.Context, sources []source) ([]*row, error) {
-	var rows []*row
+	var all []*row
 	for _, s := range sources {
-		yard := &row{label: s.label + ", yardstick", source: s}
-		plan := &row{label: s.label + ", plan alone", source: s}
-		whole := &row{label: s.label + ", end to end", source: s, against: yard}
+		rows := b.rows(s)
 		for round := range b.runs {
-			for _, one := range []struct {
-				row *row
-				run func(context.Context, source) (sampled, error)
-			}{{yard, b.yardstick}, {plan, b.plan}, {whole, b.whole}} {
-				got, err := one.run(ctx, s)
+			for _, r := range rows {
+				got, err := r.run(ctx, s)
 				if err != nil {
-					return nil, fmt.Errorf("%s, round %d: %w", one.row.label, round+1, err)
+					return nil, fmt.Errorf("%s, round %d: %w", r.label, round+1, err)
 				}
 				if got.Records != s.records {
-					return nil, fmt.Errorf("%s: %d records, want %d", one.row.label, got.Records, s.records)
+					return nil, fmt.Errorf("%s: %d records, want %d", r.label, got.Records, s.records)
 				}
-				one.row.samples = append(one.row.samples, got)
+				r.samples = append(r.samples, got)
 			}
 		}
-		rows = append(rows, yard, plan, whole)
+		all = append(all, rows...)
 	}
-	return rows, nil
+	return all, nil
 }
 
 func (b *measuring) yardstick(ctx context.Context, s source) (sampled, error) {
@@ -90,6 +107,7 @@ type receipt struct {
 	Records struct {
 		Read     int64 `json:"read"`
 		Accepted int64 `json:"accepted"`
+		Filtered int64 `json:"filtered"`
 	} `json:"records"`
 	Bytes struct {
 		Sent int64 `json:"sent"`
@@ -112,7 +130,7 @@ func (b *measuring) plan(ctx context.Context, s source) (sampled, error) {
 
 func (b *measuring) whole(ctx context.Context, s source) (sampled, error) {
 	got, r, err := b.worqcron(ctx, s, "run")
-	got.summary = summary{Records: r.Records.Accepted, Triggers: r.Chunks.Accepted, Sent: r.Bytes.Sent}
+	got.summary = summary{Records: r.Records.Accepted + r.Records.Filtered, Triggers: r.Chunks.Accepted, Sent: r.Bytes.Sent}
 	if err == nil && (r.Status != "succeeded" || !r.Balanced || r.Chunks.Accepted != r.Chunks.Planned) {
 		err = fmt.Errorf("run %s (%s), balanced %t, %d of %d chunks", r.Status, r.Reason, r.Balanced, r.Chunks.Accepted, r.Chunks.Planned)
 	}

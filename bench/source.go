@@ -1,48 +1,35 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
-	"worqcron/sample"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
-
-const (
-	maxBodyBytes = 9_500_000 // of a body, worqcron's default
-	benchKey     = "wh_bench"
-	benchFlow    = "f825ab82-371f-40cb-9bed-b325531ead4a"
-)
-
-// source is a file to be sent.
-type source struct {
-	format     string // csv or ndjson
-	label      string
-	path       string
-	bytes      int64
-	records    int64
-	maxRecords int // of a body; 0: as many as fit
-	inFlight   int
-}
 
 // makeSources writes the files. They stay in the page cache, where the measured
 // programs find them.
-func makeSources(o options) ([]source, error) {
-	var list []source
-	for _, s := range []source{
-		{format: "csv", label: "CSV", bytes: o.size, inFlight: 4},
-		{format: "ndjson", label: "NDJSON", bytes: o.size, inFlight: 4},
-		{format: "ndjson", label: "one record a trigger", bytes: int64(o.triggers) * 350, maxRecords: 1, inFlight: 16},
-	} {
-		s.path = filepath.Join(o.dir, fmt.Sprintf("source-%d.%s", len(list), s.format))
-		if err := s.write(); err != nil {
-			return nil, fmt.Errorf("%s: %w", s.path, err)
+func makeSources(list []source) error {
+	written := map[string]*source{}
+	for i := range list {
+		s := &list[i]
+		if same := written[s.path]; same != nil {
+			s.records, s.bytes = same.records, same.bytes
+			continue
 		}
-		list = append(list, s)
+		if err := s.write(); err != nil {
+			return fmt.Errorf("%s: %w", s.path, err)
+		}
+		written[s.path] = s
 	}
-	return list, nil
+	return nil
 }
 
 func (s *source) write() error {
@@ -50,43 +37,81 @@ func (s *source) write() error {
 	if err != nil {
 		return err
 	}
-	orders := sample.CSV
-	if s.format == "ndjson" {
-		orders = sample.NDJSON
+	var into io.WriteCloser = file
+	if s.wrap != nil {
+		into = s.wrap(file)
 	}
-	records, err := orders(io.Writer(file), s.bytes, 1)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return err
+	text := &counted{w: into}
+	s.records, err = s.orders(text, s.bytes, 1)
+	if s.wrap != nil {
+		err = errors.Join(err, into.Close())
 	}
-	info, err := os.Stat(s.path)
-	if err != nil {
-		return err
-	}
-	s.records, s.bytes = records, info.Size()
-	return nil
+	s.bytes = text.n
+	return errors.Join(err, file.Sync(), file.Close())
 }
 
-// config is the configuration with one schedule that sends the source.
-func (s *source) config(baseURL string) string {
-	return fmt.Sprintf(`[worqhat]
-base_url = %q
-rate = "off"
-max_in_flight = %d
+// counted counts what is written through it.
+type counted struct {
+	w io.Writer
+	n int64
+}
 
-[ledger]
-path = "worqcron.db"
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
 
-[schedules.bench]
-cron = "0 0 1 1 *"
-flow_id = %q
+func gzipped(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }
 
-[schedules.bench.source]
-path = %q
+// zstandard takes little memory: what this program ever had resident counts as
+// the peak of the processes that it starts, too.
+func zstandard(w io.Writer) io.WriteCloser {
+	z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(1<<20))
+	if err != nil {
+		panic(err) // only an option can be wrong, and these are not
+	}
+	return z
+}
 
-[schedules.bench.chunk]
-max_records = %d
+func utf16(w io.Writer) io.WriteCloser {
+	return transform.NewWriter(w, unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewEncoder())
+}
 
-[schedules.bench.delivery]
-max_in_flight = %d
-`, baseURL, s.inFlight, benchFlow, s.path, s.maxRecords, s.inFlight)
+// jsonArray makes an array of a file with an object a line.
+func jsonArray(w io.Writer) io.WriteCloser {
+	return &arrayWriter{out: bufio.NewWriterSize(w, 1<<20), before: "[\n"}
+}
+
+type arrayWriter struct {
+	out    *bufio.Writer
+	before string // what stands before the next object
+}
+
+// Write takes any piece of the lines; an error of out comes again with Close.
+func (a *arrayWriter) Write(p []byte) (n int, err error) {
+	for piece := range bytes.SplitAfterSeq(p, []byte{'\n'}) {
+		if len(piece) == 0 {
+			continue
+		}
+		line, ended := bytes.CutSuffix(piece, []byte{'\n'})
+		_, err = a.out.WriteString(a.before)
+		if err == nil {
+			_, err = a.out.Write(line)
+		}
+		if err != nil {
+			return n, err
+		}
+		n += len(piece)
+		a.before = ""
+		if ended {
+			a.before = ",\n"
+		}
+	}
+	return n, nil
+}
+
+func (a *arrayWriter) Close() error {
+	_, err := a.out.WriteString("\n]\n")
+	return errors.Join(err, a.out.Flush())
 }

@@ -12,8 +12,8 @@ import (
 
 // printTable prints medians, a program a line.
 func printTable(w io.Writer, o options, rows []*row) error {
-	fmt.Fprintf(w, "%s a source, medians of %d interleaved rounds, %d cores, %s; 1 MB is 10^6 bytes\n\n",
-		humanize.Bytes(uint64(o.size)), o.runs, runtime.NumCPU(), runtime.Version())
+	fmt.Fprintf(w, "%s a source (%s without a yardstick), medians of %d interleaved rounds, %d cores, %s;\n1 MB is 10^6 bytes of records as plain text\n\n",
+		humanize.Bytes(uint64(o.size)), humanize.Bytes(uint64(o.slowSize)), o.runs, runtime.NumCPU(), runtime.Version())
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	wide := 0 // of the first column, which stands to the left
 	for _, r := range rows {
