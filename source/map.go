@@ -126,7 +126,7 @@ func (p *mapParser) record(raw []byte, i int, j job, f *found) {
 	switch {
 	case wrong != nil:
 		if j.list {
-			f.bad = append(f.bad, p.bad(raw, rec, wrong))
+			f.bad = append(f.bad, p.bad(raw, rec, wrong, f.consumed))
 		}
 	case out == nil:
 		f.filtered++
@@ -141,13 +141,18 @@ func (p *mapParser) record(raw []byte, i int, j job, f *found) {
 	}
 }
 
-// bad is a record with a flaw, with the place of that.
-func (p *mapParser) bad(raw []byte, rec *Record, wrong *mapFlaw) Bad {
+// bad is a record with a flaw, with the place of that; from is where the inner
+// parser began.
+func (p *mapParser) bad(raw []byte, rec *Record, wrong *mapFlaw, from int) Bad {
 	at := int(rec.Start) + p.place(raw[rec.Start:rec.End], wrong)
 	lines := bytes.Count(raw[rec.Start:at], []byte{p.file.newline})
 	begin := bytes.LastIndexByte(raw[:at], p.file.newline) + 1
+	column := int64(at-begin) + 1
+	if json, ok := p.inner.(*jsonParser); ok && begin == 0 { // a line that began in an earlier piece
+		column += json.before.column - int64(from)
+	}
 	return Bad{
-		Start: int64(rec.Start), End: int64(rec.End), Line: int64(rec.Line) + int64(lines), Column: int64(at-begin) + 1,
+		Start: int64(rec.Start), End: int64(rec.End), Line: int64(rec.Line) + int64(lines), Column: column,
 		Reason: wrong.reason, Detail: wrong.detail,
 	}
 }

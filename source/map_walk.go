@@ -9,17 +9,18 @@ import "bytes"
 type jsonMember struct{ nameStart, nameEnd, start, end int }
 
 // nextMember goes over the member at or behind i, where i is behind the object's
-// brace or behind the member before. ok is false at the object's end.
+// brace or behind the member before. ok is false at the object's end. There may
+// be line feeds between tokens, as in a JSON document.
 func nextMember(s []byte, i int) (m jsonMember, next int, ok bool) {
-	i = skipSpace(s, i)
+	i = skipWhite(s, i)
 	if i < len(s) && s[i] == ',' {
-		i = skipSpace(s, i+1)
+		i = skipWhite(s, i+1)
 	}
 	if i >= len(s) || s[i] != '"' {
 		return m, i, false
 	}
 	m.nameStart, m.nameEnd = i, quotedEnd(s, i)
-	m.start = skipSpace(s, colon(s, m.nameEnd))
+	m.start = skipWhite(s, skipWhite(s, m.nameEnd)+1)
 	m.end = valueEnd(s, m.start)
 	return m, m.end, true
 }
