@@ -44,7 +44,13 @@ type result struct {
 // write makes a file in a folder of its own.
 func write(t testing.TB, name string, data []byte) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
+	return overwrite(t, t.TempDir(), name, data)
+}
+
+// overwrite makes a file in a folder that is used again, which is faster.
+func overwrite(t testing.TB, dir, name string, data []byte) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -101,6 +107,8 @@ type checker struct {
 	at    int64 // where the next block must begin
 	began bool
 	found result
+
+	seen, seenLines int64 // how many line ends are before an offset
 }
 
 func (c *checker) fatalf(format string, args ...any) {
@@ -110,7 +118,12 @@ func (c *checker) fatalf(format string, args ...any) {
 
 // lineAt is the physical line of a byte, from 1.
 func (c *checker) lineAt(off int64) int64 {
-	return 1 + int64(bytes.Count(c.plain[:off], []byte{c.file.newline}))
+	if off < c.seen { // go on from what was asked for last, where that is possible
+		c.seen, c.seenLines = 0, 0
+	}
+	c.seenLines += int64(bytes.Count(c.plain[c.seen:off], []byte{c.file.newline}))
+	c.seen = off
+	return 1 + c.seenLines
 }
 
 func (c *checker) block(b *Block) error {

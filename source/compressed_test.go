@@ -43,14 +43,15 @@ func TestZstdReadsAllFrames(t *testing.T) {
 // TestCutCompression cuts a compressed file at each byte: it is never read as a
 // shorter file in silence.
 func TestCutCompression(t *testing.T) {
-	plain := noise(60)
+	t.Parallel()
+	plain, dir := noise(60), t.TempDir()
 	for name, packed := range map[string][]byte{"f.csv.gz": gzipped(t, plain[:100], plain[100:]), "f.csv.zst": zstded(t, plain)} {
 		whole := len(gzipped(t, plain[:100])) // a cut behind the first member leaves a whole file
 		for n := 4; n < len(packed); n++ {
 			if name == "f.csv.gz" && n == whole {
 				continue
 			}
-			got := checkedScan(t, Options{Path: write(t, name, packed[:n])}, plain, how{block: 64, workers: 1})
+			got := checkedScan(t, Options{Path: overwrite(t, dir, name, packed[:n])}, plain, how{block: 64, workers: 1})
 			if !strings.Contains(got.Err, "cut off before its end") {
 				t.Errorf("%s cut to %d of %d bytes: error %q", name, n, len(packed), got.Err)
 			}
@@ -60,10 +61,11 @@ func TestCutCompression(t *testing.T) {
 
 // TestCutLater cuts files behind the bytes that are looked at first.
 func TestCutLater(t *testing.T) {
+	t.Parallel()
 	plain := noise(50_000)
 	for name, packed := range map[string][]byte{"f.csv.gz": gzipped(t, plain), "f.csv.zst": zstded(t, plain)} {
 		for _, n := range []int{len(packed) - 1, len(packed) - 9, len(packed) / 2, len(packed) / 3} {
-			for _, block := range []int{64, 1 << 20} {
+			for _, block := range []int{4 << 10, 1 << 20} {
 				got := checkedScan(t, Options{Path: write(t, name, packed[:n])}, plain, how{block: block, workers: 1})
 				if !strings.Contains(got.Err, "cut off before its end") {
 					t.Errorf("%s cut to %d of %d bytes: error %q", name, n, len(packed), got.Err)

@@ -57,13 +57,14 @@ func TestCSVSpectrum(t *testing.T) {
 }
 
 func TestJSONTestSuite(t *testing.T) {
-	accepted, refused := 0, 0
+	t.Parallel()
+	accepted, refused, dir := 0, 0, t.TempDir()
 	for name, data := range shared(t, "json-test-suite/test_parsing/*.json") {
 		switch name[0] {
 		case 'y':
 			// A line end between two tokens is the same as a space.
 			data = bytes.ReplaceAll(bytes.TrimRight(data, "\r\n"), []byte("\n"), []byte(" "))
-			got := checkedScan(t, Options{Path: write(t, "f.ndjson", data)}, data, sequential)
+			got := checkedScan(t, Options{Path: overwrite(t, dir, "f.ndjson", data)}, data, sequential)
 			value := bytes.Trim(data, " \t\r")
 			switch {
 			case name == "y_object_duplicated_key", name == "y_object_duplicated_key_and_value":
@@ -79,7 +80,7 @@ func TestJSONTestSuite(t *testing.T) {
 			}
 			accepted++
 		case 'n':
-			path := write(t, "f.ndjson", data)
+			path := overwrite(t, dir, "f.ndjson", data)
 			got := checkedScan(t, Options{Path: path}, data, sequential)
 			if len(got.Records) > 0 {
 				t.Errorf("%s: %+v, want no record", name, got)

@@ -10,6 +10,7 @@ import (
 // TestCSVParserAgainstExact feeds random text, made of what matters to CSV, to
 // the fast loops in pieces of random length, and compares with exact.
 func TestCSVParserAgainstExact(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(7, 7))
 	alphabets := [][]string{
 		{"a", ",", "\n", `"`},

@@ -12,7 +12,7 @@ import (
 )
 
 // sequential is the way to scan that all others are held against.
-var sequential = how{block: 1 << 20, workers: 1}
+var sequential = how{block: 256 << 10, workers: 1}
 
 // sameEachWay scans data as name in one way and another, plain and compressed.
 func sameEachWay(t *testing.T, dir, name string, data []byte, o Options, h how) {

@@ -65,6 +65,7 @@ func (r result) say() string {
 }
 
 func TestJSONDocuments(t *testing.T) {
+	t.Parallel()
 	deep := strings.Repeat("[", 200) + strings.Repeat("]", 200)
 	for _, c := range []struct{ name, data, want string }{
 		{"an empty file", "", ""},
@@ -112,9 +113,10 @@ func TestJSONDocuments(t *testing.T) {
 		{"no JSON", "a,b\n1,2\n", ":1:1: text where an object should be"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
 			for _, h := range []how{sequential, {block: 1}, {block: 7}} {
 				for name, data := range map[string][]byte{"f.json": []byte(c.data), "f.json.gz": gzipped(t, []byte(c.data))} {
-					if got := scanDocument(t, Options{Path: write(t, name, data)}, []byte(c.data), h).say(); got != c.want {
+					if got := scanDocument(t, Options{Path: overwrite(t, dir, name, data)}, []byte(c.data), h).say(); got != c.want {
 						t.Errorf("%s, block %d:\n got %s\nwant %s", name, h.block, got, c.want)
 					}
 				}
@@ -223,13 +225,14 @@ func TestPointerMemory(t *testing.T) {
 
 // TestJSONSuite reads each text of the suite as a document.
 func TestJSONSuite(t *testing.T) {
-	texts := 0
+	t.Parallel()
+	texts, dir := 0, t.TempDir()
 	for name, data := range shared(t, "json-test-suite/test_parsing/*.json") {
 		texts++
 		if mark := markOf(data); mark != "" && mark != encodingUTF8 {
 			continue // decoded: TestEncodings
 		}
-		o := Options{Path: write(t, "f.json", data)}
+		o := Options{Path: overwrite(t, dir, "f.json", data)}
 		got := scanDocument(t, o, data, sequential)
 		if again := scanDocument(t, o, data, how{block: 1}); !reflect.DeepEqual(again, got) {
 			t.Errorf("%s:\n%+v in pieces\n%+v", name, again, got)

@@ -9,6 +9,7 @@ import (
 
 // A mapping that makes much out of little hands it over in bounded pieces.
 func TestMapListsAreBounded(t *testing.T) {
+	t.Parallel()
 	var data strings.Builder
 	data.WriteString("a\n")
 	for i := range 400 {

@@ -98,10 +98,12 @@ var lineFeeds = strings.NewReplacer(`\\r\\n`, `\\n`, `\\r`, `\\n`, `\r\n`, `\n`,
 // TestSeamsCSV reads each table plain, with other line ends, in other encodings
 // and compressed: the same records at the same places.
 func TestSeamsCSV(t *testing.T) {
+	t.Parallel()
 	for _, s := range seams {
 		t.Run(s.name, func(t *testing.T) {
+			dir := t.TempDir()
 			plain := []byte(s.data)
-			o := Options{Dialect: s.dialect, Path: write(t, "f.csv", plain)}
+			o := Options{Dialect: s.dialect, Path: overwrite(t, dir, "f.csv", plain)}
 			want := checkedScan(t, o, plain, sequential)
 			s.compare(t, want, true)
 			marked := "\ufeff" + s.data
@@ -124,7 +126,7 @@ func TestSeamsCSV(t *testing.T) {
 				if c.wide && !utf8.ValidString(s.data) {
 					continue // no encoder takes it
 				}
-				o := Options{Dialect: s.dialect, Path: write(t, c.file, []byte(c.data))}
+				o := Options{Dialect: s.dialect, Path: overwrite(t, dir, c.file, []byte(c.data))}
 				o.Encoding = c.encoding
 				for _, h := range []how{sequential, {block: 16, workers: 2}} {
 					got := checkedScan(t, o, []byte(c.plain), h)
@@ -140,13 +142,15 @@ func TestSeamsCSV(t *testing.T) {
 
 // TestSeamsJSON reads the same tables as lines of JSON and as documents.
 func TestSeamsJSON(t *testing.T) {
+	t.Parallel()
 	for _, s := range seams {
 		if s.csvOnly {
 			continue
 		}
 		t.Run(s.name, func(t *testing.T) {
 			var objects []string
-			for _, r := range checkedScan(t, Options{Path: write(t, "f.csv", []byte(s.data))}, []byte(s.data), sequential).Records {
+			dir := t.TempDir()
+			for _, r := range checkedScan(t, Options{Path: overwrite(t, dir, "f.csv", []byte(s.data))}, []byte(s.data), sequential).Records {
 				objects = append(objects, r.JSON)
 			}
 			lines, array := strings.Join(objects, "\n"), "["+strings.Join(objects, ",")+"]"
@@ -169,7 +173,7 @@ func TestSeamsJSON(t *testing.T) {
 				{"f.json.zst", "", pretty.String(), string(zstded(t, pretty.Bytes()))},
 				{"f.json", "/data", inner, inner},
 			} {
-				o := Options{Dialect: s.dialect, Path: write(t, c.file, []byte(c.data))}
+				o := Options{Dialect: s.dialect, Path: overwrite(t, dir, c.file, []byte(c.data))}
 				o.Pointer = c.pointer
 				for _, h := range []how{sequential, {block: 16, workers: 2}} {
 					got := mappedDocument(t, o, []byte(c.plain), h)

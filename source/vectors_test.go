@@ -26,9 +26,9 @@ func (v vector) run(t *testing.T, file string) {
 	if len(v.data) > 1<<16 {
 		small.block = 1 << 14
 	}
+	o := v.options
+	o.Path = write(t, file, []byte(v.data))
 	for _, h := range []how{sequential, small} {
-		o := v.options
-		o.Path = write(t, file, []byte(v.data))
 		got := checkedScan(t, o, []byte(v.data), h)
 		if v.err == "" && got.Err != "" || v.err != "" && !strings.Contains(got.Err, v.err) {
 			t.Fatalf("error %q, want one with %q", got.Err, v.err)
@@ -55,6 +55,7 @@ func (v vector) run(t *testing.T, file string) {
 func place(b Bad) string { return fmt.Sprintf("%d:%d %s", b.Line, b.Column, b.Reason) }
 
 func TestCSV(t *testing.T) {
+	t.Parallel()
 	lines := func(n int) string { return strings.Repeat("x\n", n) }
 	escaped := func(n int) string { return strings.Repeat(`x\n`, n) }
 	for _, v := range []vector{
@@ -124,6 +125,7 @@ func TestCSV(t *testing.T) {
 }
 
 func TestNDJSON(t *testing.T) {
+	t.Parallel()
 	deep := func(n int) string { return strings.Repeat(`{"a":`, n) + "1" + strings.Repeat("}", n) }
 	for _, v := range []vector{
 		{name: "empty file"},
@@ -157,6 +159,7 @@ func TestNDJSON(t *testing.T) {
 
 // TestFullLists goes over the bounds of what one parse may list.
 func TestFullLists(t *testing.T) {
+	t.Parallel()
 	good := strings.Repeat("1\n", maxListedRecords+5)
 	bad := strings.Repeat("1,2\n", maxListedBad+5)
 	data := "a\n" + good + bad + good
