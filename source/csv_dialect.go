@@ -86,6 +86,21 @@ func (f *File) takeSeparatorLine(start []byte) bool {
 	return true
 }
 
+// checkDelimiter refuses a delimiter that the file brought itself, in a separator
+// line or as a .tsv, and that means something else in the dialect.
+func (f *File) checkDelimiter() error {
+	what, key := "encloses fields", "quote"
+	if c := f.dialect.Comment; c != "" && c[0] == f.delimiter {
+		what, key = "begins a comment", "comment"
+	} else if f.delimiter != f.quote {
+		return nil
+	}
+	return &Error{
+		Path: f.Path, Line: 1, Column: 1, Msg: fmt.Sprintf("%s separates the fields and %s", showByte(f.delimiter), what),
+		Hint: fmt.Sprintf("set another %s in [source]", key),
+	}
+}
+
 // doubtDelimiter refuses a file of one column whose header and first record have
 // the same number of another usual separator: sent as it is, each record would
 // be one long text. raw begins with h.

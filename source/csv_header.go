@@ -33,10 +33,17 @@ func (f *File) readHead(raw []byte, last bool) (h head, ok bool, err error) {
 	if f.Format != FormatCSV {
 		return h, true, nil
 	}
-	if !h.skip(f.linesToSkip(raw), raw, f.newline) {
+	lines := f.linesToSkip(raw)
+	if err := f.checkDelimiter(); err != nil {
+		return h, false, err
+	}
+	if !h.skip(lines, raw, f.newline) {
 		return h, last, f.tooLong(len(raw))
 	}
 	p := newHeaderParser(f)
+	if f.dialect.Header == headerNone && h.end < len(raw) {
+		return f.nameColumns(h, p, raw, last)
+	}
 	for h.end < len(raw) {
 		if err := f.tooLong(h.end); err != nil {
 			return h, false, err
@@ -51,11 +58,11 @@ func (f *File) readHead(raw []byte, last bool) (h head, ok bool, err error) {
 			h.blank++
 			continue
 		}
-		if f.dialect.Header == headerNone {
-			return f.nameColumns(h, p, raw, last)
-		}
 		if err := f.takeNames(&h, p, raw[h.end:h.end+v.length], v); err != nil {
 			return h, false, err
+		}
+		if len(h.names) == 1 && !last && len(raw) < maxHead && bytes.IndexByte(raw[h.end:], f.newline) < 0 {
+			return h, false, nil // doubtDelimiter looks at the first record
 		}
 		return h, true, f.doubtDelimiter(h, raw)
 	}
@@ -64,25 +71,38 @@ func (f *File) readHead(raw []byte, last bool) (h head, ok bool, err error) {
 
 // nameColumns names the columns of a file without a header, as the options say
 // or by the number of fields that its first good record has. It goes over
-// nothing.
+// nothing: whether a blank line is a record depends on how many columns there are.
 func (f *File) nameColumns(h head, p *csvParser, raw []byte, last bool) (head, bool, error) {
-	h.names = f.dialect.Columns
-	for at := h.end; len(h.names) == 0 && at < len(raw) && at < maxHead; {
-		v := p.exact(raw, at, last)
+	if h.names = f.dialect.Columns; len(h.names) > 0 {
+		return h, true, nil
+	}
+	blank, bad := h, false // blank goes over what is no record
+	for blank.end < len(raw) && blank.end < maxHead {
+		v := p.exact(raw, blank.end, last)
 		switch v.kind {
 		case verdictMore:
 			return h, false, nil
 		case verdictGood:
-			for i := range p.split(raw[at : at+v.length]) {
+			for i := range p.split(raw[blank.end : blank.end+v.length]) {
 				h.names = append(h.names, columnName(i))
 			}
+			return h, true, nil
+		case verdictBlank:
+			blank.blank++
+		default:
+			bad = true
 		}
-		at += v.length
+		blank.end += v.length
+		blank.lines += int(v.lines)
 	}
-	if len(h.names) == 0 { // no record is good, and each will be told as bad
+	switch {
+	case bad: // and each will be told as bad
 		h.names = []string{columnName(0)}
+		return h, true, nil
+	case blank.end >= maxHead:
+		return h, false, &Error{Path: f.Path, Line: 1, Msg: fmt.Sprintf("no record in the first %d bytes", maxHead), Hint: `name the columns: header = ["a", "b"] in [source]`}
 	}
-	return h, true, nil
+	return blank, last, nil
 }
 
 // linesToSkip is how many physical lines stand before the header.

@@ -121,13 +121,14 @@ func TestUndecodable(t *testing.T) {
 		replaced                   string // the decoded text with invalid_utf8 = "replace"
 		records                    int64  // with a replacement
 	}{
-		{"a low half alone", "", mark + utf16le("a,b\n1,2\nx,") + "\x00\xdc" + utf16le("y\n"), ":3: undecodable as utf-16le: half a surrogate pair (DC00) at byte 22", "\ufeffa,b\n1,2\nx,\ufffdy\n", 1},
-		{"a high half alone", "", mark + utf16le("a,b\n1,") + "\x00\xd8" + utf16le("z\n3,4\n"), ":2: undecodable as utf-16le: half a surrogate pair (D800) at byte 14", "\ufeffa,b\n1,\ufffdz\n3,4\n", 1},
-		{"two high halves", "", mark + utf16le("a,b\n1,") + "\x00\xd8\x00\xd8\x00\xdc\n\x00", ":2: undecodable as utf-16le: half a surrogate pair (D800) at byte 14", "\ufeffa,b\n1,\ufffd\U00010000\n", 1},
-		{"a high half at the end", "", mark + utf16le("a\r1\r") + "\x00\xd8", ":3: undecodable as utf-16le: half a surrogate pair (D800) at byte 10", "\ufeffa\r1\r\ufffd", 1},
-		{"an odd byte at the end", "", mark + utf16le("a\n1\n2") + "x", ":3: undecodable as utf-16le: half a character (one byte) at byte 12", "\ufeffa\n1\n2\ufffd", 1},
-		{"big endian", "utf-16be", utf16be("a\n1\n") + "\xdc\x00", ":3: undecodable as utf-16be: half a surrogate pair (DC00) at byte 8", "a\n1\n\ufffd", 1},
-		{"no such character", "windows-1252", "a,b\n1,\x812\x81\n3,4\n", ":2: undecodable as windows-1252: byte 0x81, which stands for no character, at byte 6", "a,b\n1,\ufffd2\ufffd\n3,4\n", 1},
+		{"a low half alone", "", mark + utf16le("a,b\n1,2\nx,") + "\x00\xdc" + utf16le("y\n"), ":3:3: undecodable as utf-16le: half a surrogate pair (DC00) at byte 22", "\ufeffa,b\n1,2\nx,\ufffdy\n", 1},
+		{"a high half alone", "", mark + utf16le("a,b\n1,") + "\x00\xd8" + utf16le("z\n3,4\n"), ":2:3: undecodable as utf-16le: half a surrogate pair (D800) at byte 14", "\ufeffa,b\n1,\ufffdz\n3,4\n", 1},
+		{"two high halves", "", mark + utf16le("a,b\n1,") + "\x00\xd8\x00\xd8\x00\xdc\n\x00", ":2:3: undecodable as utf-16le: half a surrogate pair (D800) at byte 14", "\ufeffa,b\n1,\ufffd\U00010000\n", 1},
+		{"a high half at the end", "", mark + utf16le("a\r1\r") + "\x00\xd8", ":3:1: undecodable as utf-16le: half a surrogate pair (D800) at byte 10", "\ufeffa\r1\r\ufffd", 1},
+		{"an odd byte at the end", "", mark + utf16le("a\n1\n2") + "x", ":3:2: undecodable as utf-16le: half a character (one byte) at byte 12", "\ufeffa\n1\n2\ufffd", 1},
+		{"in the first line", "", mark + utf16le("é,") + "\x00\xdc\n\x00", ":1:4: undecodable as utf-16le: half a surrogate pair (DC00) at byte 6", "\ufeffé,\ufffd\n", 0},
+		{"big endian", "utf-16be", utf16be("a\n1\n") + "\xdc\x00", ":3:1: undecodable as utf-16be: half a surrogate pair (DC00) at byte 8", "a\n1\n\ufffd", 1},
+		{"no such character", "windows-1252", "a,b\n1,\x812\x81\n3,4\n", ":2:3: undecodable as windows-1252: byte 0x81, which stands for no character, at byte 6", "a,b\n1,\ufffd2\ufffd\n3,4\n", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, h := range []how{sequential, {block: 16, workers: 2}} {

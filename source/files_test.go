@@ -134,6 +134,12 @@ func TestTabs(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
+	for key, d := range map[string]Dialect{"quote": {Quote: "\t"}, "comment": {Comment: "\t#"}} {
+		got := checkedScan(t, Options{Path: write(t, "f.tsv", plain), Dialect: d}, plain, sequential)
+		if !strings.Contains(got.Err, "f.tsv:1:1: tab separates the fields and ") {
+			t.Errorf("with a tab as %s: %+v", key, got)
+		}
+	}
 	o := Options{Path: write(t, "f.tsv", plain), Dialect: Dialect{Delimiter: ","}}
 	if got := checkedScan(t, o, plain, sequential); !strings.Contains(got.Err, "looks like tab-separated, not ','-separated") {
 		t.Errorf("with a comma: %+v", got)

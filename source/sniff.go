@@ -68,13 +68,27 @@ const newlineWindow = 1 << 20
 // stands outside quotes in the window, else '\n'.
 type newlineFinder struct {
 	quote          byte
+	skip           int    // lines in which quotes mean nothing, as they are not looked at
+	comment        string // begins such a line too
+	matched        int    // of comment, at the line's start
+	midLine        bool   // the line did not begin with comment
 	quoted, cr, lf bool
+}
+
+func (f *File) newNewlineFinder() newlineFinder {
+	return newlineFinder{quote: f.quote, skip: f.dialect.SkipLines, comment: f.dialect.Comment}
 }
 
 // see takes the next bytes and reports whether the answer is known.
 func (n *newlineFinder) see(b []byte) bool {
-	for _, c := range b {
+	for _, c := range bytes.TrimPrefix(b, bom) {
+		text := n.skip > 0 || n.inComment(c)
 		switch {
+		case text && c == '\r':
+			n.cr = true
+			n.skip = max(n.skip-1, 0)
+			n.matched, n.midLine = 0, false
+		case text && c != '\n':
 		case c == n.quote:
 			n.quoted = !n.quoted
 		case c == '\n' && !n.quoted:
@@ -82,7 +96,24 @@ func (n *newlineFinder) see(b []byte) bool {
 			return true
 		case c == '\r' && !n.quoted:
 			n.cr = true
+			n.matched, n.midLine = 0, false
 		}
+	}
+	return false
+}
+
+// inComment goes on by one byte and reports whether it stands in a comment.
+func (n *newlineFinder) inComment(c byte) bool {
+	switch {
+	case n.comment == "" || n.midLine:
+		return false
+	case n.matched == len(n.comment):
+		return true
+	case c == n.comment[n.matched]:
+		n.matched++
+		return true
+	case c != '\r':
+		n.midLine = true
 	}
 	return false
 }
@@ -96,7 +127,7 @@ func (n *newlineFinder) newline() byte {
 
 // findNewline looks at the start of a plain file.
 func (f *File) findNewline() (byte, error) {
-	n := newlineFinder{quote: f.quote}
+	n := f.newNewlineFinder()
 	buf := make([]byte, 16<<10)
 	for off := int64(0); off < min(f.Size, newlineWindow); {
 		want := min(int64(len(buf)), f.Size-off, newlineWindow-off)

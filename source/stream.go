@@ -91,7 +91,7 @@ func readFull(r io.Reader, p []byte) (n int, last bool, err error) {
 func (c *scan) streamHead(raw []byte, last bool) (rest []byte, begun bool, err error) {
 	if c.file.Format == FormatCSV {
 		c.file.takeSeparatorLine(raw)
-		n := newlineFinder{quote: c.file.quote}
+		n := c.file.newNewlineFinder()
 		if !n.see(raw[:min(len(raw), newlineWindow)]) && len(raw) < newlineWindow && !last {
 			return raw, false, nil
 		}

@@ -40,6 +40,7 @@ type transcoder struct {
 	text     []byte
 	out      []byte // of text, not handed out yet
 	lf, cr   int64  // in what was decoded
+	column   int64  // bytes of what was decoded behind the last of them
 	err      error
 	replaced atomic.Int64
 }
@@ -73,14 +74,21 @@ func (t *transcoder) fill() error {
 	t.replaced.Add(int64(replaced))
 	t.lf += int64(bytes.Count(text, []byte{'\n'}))
 	t.cr += int64(bytes.Count(text, []byte{'\r'}))
+	t.column += int64(len(text))
+	if t.off == 0 && bytes.HasPrefix(text, bom) {
+		t.column -= int64(len(bom)) // it is no character of the first line
+	}
 	t.off += int64(taken)
+	if i := bytes.LastIndexAny(text, "\r\n"); i >= 0 {
+		t.column = int64(len(text) - 1 - i)
+	}
 	if err != nil {
 		lines := t.lf
 		if lines == 0 {
 			lines = t.cr
 		}
 		return &Error{
-			Path: t.path, Line: lines + 1, Msg: fmt.Sprintf("undecodable as %s: %v at byte %d", t.charset, err, t.off),
+			Path: t.path, Line: lines + 1, Column: t.column + 1, Msg: fmt.Sprintf("undecodable as %s: %v at byte %d", t.charset, err, t.off),
 			Hint: `check encoding, or set invalid_utf8 = "replace" to have U+FFFD instead`,
 		}
 	}
