@@ -73,7 +73,7 @@ func formatOf(o *source.Options) string {
 
 // onlyFor names the formats that a key makes sense for, where that is not all.
 var onlyFor = map[string]string{
-	"delimiter": "csv", "quote": "csv", "header": "csv", "skip_lines": "csv", "comment": "csv", "null_values": "csv",
+	"delimiter": "csv", "quote": "csv", "header": "csv", "skip_lines": "csv", "comment": "csv",
 	"ragged": "csv", "header_duplicates": "csv", "pointer": "json",
 }
 
@@ -170,7 +170,7 @@ func (r *reader) blameMapping(table *node, err error) {
 		}
 	}
 	f := &fault{msg: wrong.Msg, hint: wrong.Hint, inside: n.kind == kindString, at: wrong.Offset}
-	r.reject(r.placeOf(n, f), expression.Path("source", wrong.Steps)+": "+f.msg, f.hint)
+	r.reject(r.placeOf(n, f), strings.TrimPrefix(expression.Path("", wrong.Steps), ".")+": "+f.msg, f.hint)
 }
 
 func (r *reader) finishSettle(table *node, s *settings) {

@@ -174,7 +174,7 @@ func delimiterKind(field func(*settings) *string) kind {
 			text = "\t"
 		}
 		if len(text) != 1 || text[0] >= 0x7f || text[0] < ' ' && text[0] != '\t' || text[0] == '"' {
-			return &fault{msg: fmt.Sprintf("%q cannot separate fields", shorten(text)), hint: `one ASCII character other than ": ",", ";", "|" or "\t"`}
+			return &fault{msg: fmt.Sprintf("%q cannot separate fields", shorten(text)), hint: `one ASCII character, no quote and no line end: ",", ";", "|", "\t" …`}
 		}
 		*field(s) = text
 		return nil

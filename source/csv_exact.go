@@ -46,6 +46,9 @@ func (x flaw) detail(p *csvParser) string {
 	var text string
 	switch x.reason {
 	case ReasonRagged:
+		if x.fields == 1 {
+			return fmt.Sprintf("1 field instead of %d", len(p.names))
+		}
 		return fmt.Sprintf("%d fields instead of %d", x.fields, len(p.names))
 	case ReasonTooLarge:
 		return fmt.Sprintf("the record is longer than %d bytes", p.max)

@@ -138,7 +138,11 @@ func (f *File) tooLong(end int) error {
 // over it.
 func (f *File) takeNames(h *head, p *csvParser, text []byte, v verdict) error {
 	if v.kind != verdictGood {
-		return f.headerFault(h, v.flaw.bad(p, 0, 0))
+		fault := f.headerFault(h, v.flaw.bad(p, 0, 0))
+		if bytes.HasPrefix(text, []byte{'{'}) || bytes.HasPrefix(text, []byte{'['}) {
+			fault.Hint = `this looks like JSON: set format = "ndjson" or "json"`
+		}
+		return fault
 	}
 	if i := p.strayCR(text); i >= 0 {
 		return f.headerFault(h, Bad{Column: int64(i) + 1, Detail: "a carriage return without a line feed, which ends other lines"})
@@ -190,7 +194,7 @@ func (p *csvParser) strayCR(text []byte) int {
 	return bytes.IndexByte(p.trimEnd(text), '\r')
 }
 
-func (f *File) headerFault(h *head, b Bad) error {
+func (f *File) headerFault(h *head, b Bad) *Error {
 	return &Error{Path: f.Path, Line: int64(h.lines) + b.Line + 1, Column: b.Column, Msg: "header: " + b.Detail}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -208,7 +209,11 @@ func (f *File) begin(o Options) error {
 		return &Error{Path: f.Path, Msg: "stat", Err: err}
 	}
 	if !info.Mode().IsRegular() {
-		return &Error{Path: f.Path, Msg: "is " + kindOf(info.Mode()) + ", not a regular file"}
+		e := &Error{Path: f.Path, Msg: "is " + kindOf(info.Mode()) + ", not a regular file"}
+		if info.IsDir() {
+			e.Hint = fmt.Sprintf("name the files in it, such as %q", filepath.Base(f.Path)+"/*.csv")
+		}
+		return e
 	}
 	f.info, f.Size, f.ModTime = info, info.Size(), info.ModTime()
 	if err := f.classify(o); err != nil {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"worqcron/expression"
@@ -83,6 +84,9 @@ func (c *mapCompiler) compile(text string, scope expression.Scope, steps ...any)
 		at.Offset, at.Msg, at.Hint = e.Offset, e.Msg, e.Hint
 		if e.Unknown != "" && e.Hint == "" {
 			at.Hint = c.unknownHint(e.Unknown, scope)
+		}
+		if at.Hint == "" && c.csv && strings.Contains(e.Msg, "mismatched types string and") { // expr's words are all there is
+			at.Hint = `a CSV field is text: give its column a type in types`
 		}
 	}
 	c.errs = append(c.errs, at)

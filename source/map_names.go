@@ -14,7 +14,7 @@ import (
 func (c *mapCompiler) checkNames() {
 	d := c.dialect
 	if len(d.NullValues) > 0 && c.hasObjects() {
-		c.fail("is for CSV alone", "JSON has null itself", "null_values")
+		c.fail("is for CSV, and these files are "+strings.ToUpper(c.format), "leave it out: JSON has null itself", "null_values")
 	}
 	for _, column := range slices.Sorted(maps.Keys(d.Types)) {
 		if _, ok := kindByName[d.Types[column]]; !ok {

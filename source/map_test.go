@@ -187,7 +187,7 @@ func TestMapCSV(t *testing.T) {
 		},
 		{
 			name: "with bad records between", data: "a,b\nx,\n1,2\n3\n4,5\n\ny,6\n", dialect: types("a", "integer"), columns: ab, records: []string{`{"a":1,"b":"2"}`, `{"a":4,"b":"5"}`},
-			bad: []string{`2:1 wrong_type: column "a": "x" is not an integer`, `4:1 ragged: 1 fields instead of 2`, `7:1 wrong_type: column "a": "y" is not an integer`},
+			bad: []string{`2:1 wrong_type: column "a": "x" is not an integer`, `4:1 ragged: 1 field instead of 2`, `7:1 wrong_type: column "a": "y" is not an integer`},
 		},
 
 		{name: "rename", data: "a,b\n1,2\n", dialect: mapping(Mapping{Rename: map[string]string{"a": `x"y`}}), records: []string{`{"x\"y":"1","b":"2"}`}, columns: []string{`x"y`, "b"}},

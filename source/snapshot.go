@@ -133,7 +133,7 @@ func openError(path string, err error) error {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		e.Msg, e.Err = "no such file", fs.ErrNotExist
+		e.Msg, e.Err = "", fs.ErrNotExist
 		e.Hint = "check path in [source]; it is relative to the configuration file's folder"
 	case errors.Is(err, fs.ErrPermission):
 		e.Hint = "let the user that runs worqcron read it"
