@@ -243,7 +243,7 @@ func (p *planning) unchanged(h *history) *store.End {
 
 func (p *planning) empty(what string) (*store.End, error) {
 	if p.job.Records.Empty == "fail" {
-		return nil, &PlanError{fmt.Errorf("schedule %s: %s", p.job.Schedule, what)}
+		return nil, &PlanError{errors.New(what + "\n  hint: if that may happen, set empty = \"skip\"")}
 	}
 	return &store.End{State: store.Skipped, Reason: "empty: " + what}, nil
 }

@@ -64,7 +64,11 @@ func (p *planning) finish(ctx context.Context, h *history) (*store.End, error) {
 		if end := p.unchanged(h); end != nil {
 			return end, nil // the files beside it are empty
 		}
-		return p.empty("no record in " + p.job.Source.Path)
+		where := p.job.Source.Path
+		if where == source.Stdin {
+			where = "the standard input"
+		}
+		return p.empty("no record in " + where)
 	}
 	if err := p.noteColumns(ctx, h); err != nil {
 		return nil, err

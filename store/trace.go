@@ -92,6 +92,16 @@ func (r *Reader) DeadByLine(ctx context.Context, path string, line int64) ([]Dea
 	return list, nil
 }
 
+const runByFile = `
+SELECT ` + runColumns + ` FROM runs WHERE id = (
+  SELECT max(s.run) FROM snapshots s WHERE s.path = ?1 OR substr(s.path, -length(?2)) = ?2)`
+
+// LatestWithFile returns the newest run that found a file, named as for ByLine;
+// nil if none did.
+func (r *Reader) LatestWithFile(ctx context.Context, path string) (*Run, error) {
+	return oneRun(ctx, r.ro, runByFile, path, "/"+path)
+}
+
 const runByRow = `SELECT ` + runColumns + ` FROM runs WHERE id = ?`
 
 // RunOfRow returns the run that other rows name by its row.

@@ -49,6 +49,21 @@ func TestTrace(t *testing.T) {
 	}
 }
 
+func TestLatestWithFile(t *testing.T) {
+	ctx, l := context.Background(), open(t)
+	planned(t, l, slotRun("orders"), 1)
+	second := planned(t, l, later("orders"), 1)
+	for path, want := range map[string]*Run{"inbox/orders.csv": second, "orders.csv": second, "ders.csv": nil, "": nil} {
+		got, err := l.LatestWithFile(ctx, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (got == nil) != (want == nil) || got != nil && got.ID != want.ID {
+			t.Errorf("%q: got %+v, want %+v", path, got, want)
+		}
+	}
+}
+
 // WorqHat may give an id twice; both are found.
 func TestTraceIDGivenTwice(t *testing.T) {
 	ctx, l := context.Background(), open(t)

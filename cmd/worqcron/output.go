@@ -136,7 +136,7 @@ func (p *program) printRun(ctx context.Context, r *store.Reader, c *store.Receip
 			return printJSON(p.out, c)
 		}
 		printReceipt(p.out, run, c)
-		return p.printHeld(ctx, r, run, c)
+		return p.printTrouble(ctx, r, run, c)
 	}
 	chunks, segments, err := p.listChunks(ctx, r, run)
 	if err != nil {
@@ -147,23 +147,39 @@ func (p *program) printRun(ctx context.Context, r *store.Reader, c *store.Receip
 	}
 	printReceipt(p.out, run, c)
 	printChunks(p.out, c, chunks, segments)
-	return p.printDead(ctx, r, run)
+	return p.printTrouble(ctx, r, run, c)
 }
 
-// printHeld lists the chunks of a run that wait for a decision.
-func (p *program) printHeld(ctx context.Context, r *store.Reader, run *store.Run, c *store.Receipt) error {
-	if c.Chunks.Unknown == 0 {
+// printTrouble lists what of a run was not accepted, with its reasons and places:
+// failed chunks, those that wait for a decision, and dead records.
+func (p *program) printTrouble(ctx context.Context, r *store.Reader, run *store.Run, c *store.Receipt) error {
+	if err := p.printInState(ctx, r, run, store.ChunkFailed, c.Chunks.Failed, "failed: not accepted, and not sent again by itself"); err != nil {
+		return err
+	}
+	if err := p.printInState(ctx, r, run, store.ChunkUnknown, c.Chunks.Unknown, "held: sent, but the answer is unknown"); err != nil {
+		return err
+	}
+	if c.Chunks.Unknown > 0 {
+		fmt.Fprintf(p.out, "  worqcron resolve %s --accepted | --resend | --abandon --reason TEXT\n", run.Name())
+	}
+	return p.printDead(ctx, r, run, c.Records.Dead)
+}
+
+// printInState lists the chunks in a state, of which there are total, under a
+// title.
+func (p *program) printInState(ctx context.Context, r *store.Reader, run *store.Run, state store.ChunkState, total int64, title string) error {
+	if total == 0 {
 		return nil
 	}
 	files, err := r.Files(ctx, run.ID)
 	if err != nil {
 		return err
 	}
-	list, err := r.ChunksInState(ctx, run.ID, store.ChunkUnknown, 0, maxPrinted)
+	list, err := r.ChunksInState(ctx, run.ID, state, 0, maxPrinted)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "\nheld: sent, but the answer is unknown\n")
+	fmt.Fprintf(p.out, "\n%s\n", title)
 	for _, chunk := range list {
 		j, _, err := chunkDetails(ctx, r, run, files, chunk)
 		if err != nil {
@@ -171,10 +187,9 @@ func (p *program) printHeld(ctx context.Context, r *store.Reader, run *store.Run
 		}
 		fmt.Fprintf(p.out, "  chunk %d, %s, key %s, from %s: %s\n", chunk.Chunk, count(chunk.Records, "record"), chunk.Key, placeText(j.Source), chunk.Reason)
 	}
-	if more := c.Chunks.Unknown - int64(len(list)); more > 0 {
-		fmt.Fprintf(p.out, "  … and %d more\n", more)
+	if more := total - int64(len(list)); more > 0 {
+		fmt.Fprintf(p.out, "  … and %s more\n", count(more, "chunk"))
 	}
-	fmt.Fprintf(p.out, "  worqcron resolve %s --accepted | --resend | --abandon --reason TEXT\n", run.Name())
 	return nil
 }
 
@@ -195,7 +210,11 @@ func printReceipt(w io.Writer, run *store.Run, c *store.Receipt) {
 		line("time", "%s, from %s", c.FinishedAt.Sub(c.StartedAt).Round(time.Millisecond), localTime(c.StartedAt, run.Zone))
 	}
 	n := humanize.Comma
-	printRecords(line, c)
+	if c.Status == store.Failed && run.PlannedAt == nil && c.Records.Dead > 0 {
+		line("records", "%s dead, the others are not counted: the plan failed", n(c.Records.Dead))
+	} else {
+		printRecords(line, c)
+	}
 	assumed := ""
 	if c.Chunks.Assumed > 0 {
 		assumed = fmt.Sprintf(" (%s of them assumed)", n(c.Chunks.Assumed))
@@ -264,15 +283,18 @@ func placeText(list []sourceJSON) string {
 		return "-"
 	}
 	first, last := list[0], list[len(list)-1]
+	if first.Path == last.Path && first.FirstLine == last.LastLine {
+		return fmt.Sprintf("%s:%d", first.Path, first.FirstLine)
+	}
 	if first.Path == last.Path {
 		return fmt.Sprintf("%s:%d-%d", first.Path, first.FirstLine, last.LastLine)
 	}
 	return fmt.Sprintf("%s:%d … %s:%d", first.Path, first.FirstLine, last.Path, last.LastLine)
 }
 
-// printDead lists the dead letters of a run.
-func (p *program) printDead(ctx context.Context, r *store.Reader, run *store.Run) error {
-	dead, err := r.DeadLetters(ctx, run.ID, 0, maxPrinted+1)
+// printDead lists the dead letters of a run, of which there are total.
+func (p *program) printDead(ctx context.Context, r *store.Reader, run *store.Run, total int64) error {
+	dead, err := r.DeadLetters(ctx, run.ID, 0, maxPrinted)
 	if err != nil || len(dead) == 0 {
 		return err
 	}
@@ -280,13 +302,12 @@ func (p *program) printDead(ctx context.Context, r *store.Reader, run *store.Run
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "\ndead records\n")
-	for i, d := range dead {
-		if i == maxPrinted {
-			fmt.Fprintf(p.out, "  … and more\n")
-			break
-		}
+	fmt.Fprintf(p.out, "\ndead: bad or too large, and not sent\n")
+	for _, d := range dead {
 		fmt.Fprintf(p.out, "  %s:%d:%d: %s (%s)\n", files[d.File].Path, d.Line, d.Column, d.Detail, d.Reason)
+	}
+	if more := total - int64(len(dead)); more > 0 {
+		fmt.Fprintf(p.out, "  … and %s more\n", count(more, "record"))
 	}
 	return nil
 }

@@ -25,7 +25,10 @@ func newShow(p *program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show RUN",
 		Short: "one run with its receipt, a chunk, its exact body",
-		Example: `  worqcron show orders@2026-11-24T02:30
+		Long: `show prints a run with its receipt and lists what of it was not accepted, or one
+of its chunks. RUN is a run's id or name; a schedule's name is its latest run.`,
+		Example: `  worqcron show orders
+  worqcron show orders@2026-11-24T02:30 --chunks
   worqcron show orders@2026-11-24T02:30 --chunk 3
   worqcron show orders@2026-11-24T02:30 --chunk 3 --body > body.json`,
 		Args: exactly("RUN"),
@@ -48,7 +51,7 @@ func (p *program) show(ctx context.Context, name string, f showFlags) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	run, err := r.FindRun(ctx, name)
+	run, err := findShown(ctx, r, name)
 	if err != nil {
 		return err
 	}
@@ -59,6 +62,23 @@ func (p *program) show(ctx context.Context, name string, f showFlags) (err error
 		return p.showChunk(ctx, r, run, f.chunk)
 	}
 	return p.showRun(ctx, r, run, f.chunks)
+}
+
+// findShown finds a run by its id or name; a schedule's name is its latest run.
+func findShown(ctx context.Context, r *store.Reader, name string) (*store.Run, error) {
+	run, err := r.FindRun(ctx, name)
+	var none *store.NotFoundError
+	if !errors.As(err, &none) {
+		return run, err
+	}
+	latest, lookErr := r.Runs(ctx, name, 1)
+	switch {
+	case lookErr != nil:
+		return nil, lookErr
+	case name == "" || len(latest) == 0:
+		return nil, fmt.Errorf("%w\n  hint: 'worqcron runs' lists them", err)
+	}
+	return latest[0], nil
 }
 
 func (p *program) showRun(ctx context.Context, r *store.Reader, run *store.Run, withChunks bool) error {
@@ -80,11 +100,10 @@ func (p *program) showRun(ctx context.Context, r *store.Reader, run *store.Run, 
 		return printJSON(p.out, c)
 	}
 	printReceipt(p.out, run, c)
-	printChunks(p.out, c, chunks, segments)
-	if err := p.printHeld(ctx, r, run, c); err != nil {
-		return err
+	if withChunks {
+		printChunks(p.out, c, chunks, segments)
 	}
-	if err := p.printDead(ctx, r, run); err != nil {
+	if err := p.printTrouble(ctx, r, run, c); err != nil {
 		return err
 	}
 	return p.printAudit(ctx, r, run)
@@ -173,7 +192,11 @@ func (p *program) printChunkDetails(j chunkJSON, attempts []store.Attempt, zone 
 		fmt.Fprintf(p.out, "hash      %s\n", j.BodyHash)
 	}
 	for _, s := range j.Source {
-		fmt.Fprintf(p.out, "source    %s, lines %d-%d, bytes %d-%d\n", s.Path, s.FirstLine, s.LastLine, s.ByteStart, s.ByteEnd)
+		lines := fmt.Sprintf("lines %d-%d", s.FirstLine, s.LastLine)
+		if s.FirstLine == s.LastLine {
+			lines = fmt.Sprintf("line %d", s.FirstLine)
+		}
+		fmt.Fprintf(p.out, "source    %s, %s, bytes %d-%d\n", s.Path, lines, s.ByteStart, s.ByteEnd)
 	}
 	for _, a := range attempts {
 		outcome := a.Outcome

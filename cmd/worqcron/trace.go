@@ -52,30 +52,37 @@ func (p *program) trace(ctx context.Context, what string) (err error) {
 		return err
 	}
 	if len(places)+len(dead) == 0 {
-		return fmt.Errorf("nothing in the ledger knows %q\n  hint: an analytics_id, a chunk's key, or FILE:LINE", what)
+		return notTraced(ctx, r, what)
 	}
 	for i, place := range places {
-		if i > 0 && !p.json {
-			fmt.Fprintln(p.out)
-		}
+		p.between(i)
 		if err := p.tracePlace(ctx, r, place); err != nil {
 			return err
 		}
 	}
-	for _, d := range dead {
+	for i, d := range dead {
+		p.between(len(places) + i)
 		if p.json {
 			err = printJSON(p.out, traceJSON{
 				Schedule: d.Run.Schedule, RunID: d.Run.RunID, Status: "dead", Attempts: []attemptJSON{},
 				Source: []sourceJSON{{d.Path, d.Line, d.Line, d.ByteStart, d.ByteEnd}},
 			})
 		} else {
-			_, err = fmt.Fprintf(p.out, "run       %s\ndead      %s:%d:%d: %s (%s)\n", d.Run.Name(), d.Path, d.Line, d.Column, d.Detail, d.Reason)
+			p.printRunOf(d.Run)
+			_, err = fmt.Fprintf(p.out, "dead      %s:%d:%d: %s (%s)\n", d.Path, d.Line, d.Column, d.Detail, d.Reason)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// between separates what is printed for a person.
+func (p *program) between(i int) {
+	if i > 0 && !p.json {
+		fmt.Fprintln(p.out)
+	}
 }
 
 // find looks for an id, then a key, then a place in a file.
@@ -87,20 +94,40 @@ func find(ctx context.Context, r *store.Reader, what string) ([]store.Place, []s
 	if places, err = r.ByKey(ctx, what); err != nil || len(places) > 0 {
 		return places, nil, err
 	}
-	i := strings.LastIndexByte(what, ':')
-	if i < 0 {
+	path, line, ok := fileLine(what)
+	if !ok {
 		return nil, nil, nil
 	}
-	line, err := strconv.ParseInt(what[i+1:], 10, 64)
-	if err != nil {
-		return nil, nil, nil
-	}
-	path := filepath.Clean(what[:i])
 	if places, err = r.ByLine(ctx, path, line); err != nil {
 		return nil, nil, err
 	}
 	dead, err := r.DeadByLine(ctx, path, line)
 	return places, dead, err
+}
+
+// fileLine reads FILE:LINE.
+func fileLine(what string) (path string, line int64, ok bool) {
+	i := strings.LastIndexByte(what, ':')
+	if i < 0 {
+		return "", 0, false
+	}
+	line, err := strconv.ParseInt(what[i+1:], 10, 64)
+	return filepath.Clean(what[:i]), line, err == nil
+}
+
+// notTraced says what is known of an id or a line that no chunk has.
+func notTraced(ctx context.Context, r *store.Reader, what string) error {
+	if path, line, ok := fileLine(what); ok {
+		run, err := r.LatestWithFile(ctx, path)
+		if err != nil {
+			return err
+		}
+		if run != nil {
+			return fmt.Errorf("line %d of %s is in no chunk; the latest run that found the file is %s\n"+
+				"  hint: it was filtered, is no record (a header, a comment, empty), or is past the file's end; or no run planned it whole", line, path, run.Name())
+		}
+	}
+	return fmt.Errorf("nothing in the ledger knows %q\n  hint: an analytics_id, a chunk's key, or FILE:LINE", what)
 }
 
 func (p *program) tracePlace(ctx context.Context, r *store.Reader, place store.Place) error {
@@ -125,13 +152,13 @@ func (p *program) tracePlace(ctx context.Context, r *store.Reader, place store.P
 			Attempts: attemptsJSON(attempts), Source: j.Source, BodyHash: j.BodyHash, Key: j.Key,
 		})
 	}
-	p.printRunOf(place)
+	p.printRunOf(place.Run)
 	p.printChunkDetails(j, attempts, place.Run.Zone)
 	return nil
 }
 
-func (p *program) printRunOf(place store.Place) {
-	fmt.Fprintf(p.out, "schedule  %s\nrun       %s  (%s)\nflow      %s\n", place.Run.Schedule, place.Run.Name(), place.Run.RunID, place.Run.FlowID)
+func (p *program) printRunOf(run *store.Run) {
+	fmt.Fprintf(p.out, "schedule  %s\nrun       %s  (%s)\nflow      %s\n", run.Schedule, run.Name(), run.RunID, run.FlowID)
 }
 
 // traceSegment prints a segment of whose chunks one will have the line.
@@ -146,7 +173,7 @@ func (p *program) traceSegment(ctx context.Context, r *store.Reader, place store
 			Schedule: place.Run.Schedule, RunID: place.Run.RunID, Status: j.Status, Attempts: []attemptJSON{}, Source: j.Source, Segment: &j,
 		})
 	}
-	p.printRunOf(place)
+	p.printRunOf(place.Run)
 	status := j.Status
 	if j.Reason != "" {
 		status += ": " + j.Reason
