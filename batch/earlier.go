@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -69,8 +70,8 @@ func newHistory(files int) *history {
 // that have a row, each counts for itself.
 //
 // If which records go out depends on the run (whereReadsRun), no file counts as
-// delivered whole, since this run may want what that one left out, and no chunk is
-// taken over, since this run may not want what that one planned.
+// delivered whole, since this run may want what that one left out, and no chunk or
+// segment is taken over, since this run may not want what that one planned.
 func (r *Runner) lookBack(ctx context.Context, run *store.Run, snap *source.Snapshot, whereReadsRun bool) (*history, error) {
 	h := newHistory(len(snap.Files))
 	h.readsRun = whereReadsRun
@@ -146,5 +147,22 @@ func (r *Runner) lookBackFile(
 		return nil, nil, err
 	}
 	open, err = r.Ledger.EarlierSegments(ctx, run, f.Size, hash)
+	if err == nil && whereReadsRun {
+		list, err = r.withUnbegun(ctx, list, open)
+		open = nil
+	}
 	return list, open, err
+}
+
+// withUnbegun adds what is still only in segments of earlier runs.
+func (r *Runner) withUnbegun(ctx context.Context, list []store.Earlier, open []store.TakenOver) ([]store.Earlier, error) {
+	for _, s := range open {
+		more, err := r.Ledger.UnbegunRanges(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, more...)
+	}
+	slices.SortStableFunc(list, func(a, b store.Earlier) int { return cmp.Compare(a.Start, b.Start) })
+	return list, nil
 }

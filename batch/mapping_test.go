@@ -234,6 +234,49 @@ func TestWhereThatReadsTheRun(t *testing.T) {
 	})
 }
 
+// The same with one trigger a record: what the earlier run has only in a segment
+// stays with it, what was refused goes out.
+func TestWhereThatReadsTheRunWithOneTriggerARecord(t *testing.T) {
+	for _, suffix := range []string{"", ".gz"} {
+		synctest.Test(t, func(t *testing.T) {
+			box := &inbox{}
+			no := answer(400, http.Header{}, `{"success":false,"message":"no"}`)
+			r := testRunner(t, &wire{script: []answering{box.accept, no, box.accept}})
+			job := recordsJob(t, map[string]string{"in.csv" + suffix: "day,n\n24,1\n25,2\n24,3\n25,4\n24,5\n24,6\n"})
+			job.Delivery.MaxInFlight = 1
+			job.Source.Mapping = source.Mapping{Where: `day == strftime(scheduled_for, '%d') or n == "3"`}
+			slot := func(day int) time.Time { return time.Date(2026, 11, day, 7, 30, 0, 0, time.UTC) }
+			sent := func() (numbers string) {
+				for _, body := range box.bodies {
+					_, rest := about(t, body)
+					numbers += rest["n"]
+				}
+				box.bodies = nil
+				return numbers
+			}
+			// 1 is accepted, 3 refused; 5 and 6 stay in the segment.
+			first := runJob(t, r, job, Order{ScheduledFor: slot(24), Limit: 2})
+			wantBalance(t, first, store.Stopped, store.RecordBalance{Read: 6, Accepted: 1, Failed: 1, Pending: 2, Filtered: 2})
+			if got, want := sent(), `"1"`; got != want {
+				t.Errorf("the 24th: got %s, want %s", got, want)
+			}
+			wantBalance(t, runJob(t, r, job, Order{ScheduledFor: slot(25)}), store.Succeeded, store.RecordBalance{Read: 6, Accepted: 3, Filtered: 3})
+			if got, want := sent(), `"2""3""4"`; got != want {
+				t.Errorf("the 25th: got %s, want %s", got, want)
+			}
+			wantBalance(t, runJob(t, r, job, Order{ScheduledFor: slot(24), New: true}), store.Held, store.RecordBalance{Read: 6, Unchanged: 2, Unknown: 2, Filtered: 2})
+			if got := sent(); got != "" {
+				t.Errorf("the 24th anew sent %s, which the first run still has", got)
+			}
+			c := runJob(t, r, job, Order{})
+			wantBalance(t, c, store.Partial, store.RecordBalance{Read: 6, Accepted: 3, Failed: 1, Filtered: 2})
+			if got, want := sent(), `"5""6"`; got != want || c.RunID != first.RunID {
+				t.Errorf("the first run again: got %s, want %s", got, want)
+			}
+		})
+	}
+}
+
 func TestMappingThatDoesNotFitFailsThePlan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var in mappedInbox

@@ -53,6 +53,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 		{"ranges of a segment", rangesOfSegment, 2, []string{"segment_ranges USING PRIMARY KEY (run=? AND segment=?)"}},
 		{"BegunChunks", begunChunks, 3, []string{"chunks USING PRIMARY KEY (run=? AND chunk>? AND chunk<?)"}},
 		{"EarlierSegments", plannedSegments, 5, []string{"snapshots_by_content (size=? AND content_hash=?)", "segment_ranges_by_file (run=? AND file=?)"}},
+		{"UnbegunRanges", begunRanges, 3, []string{"chunk_ranges USING PRIMARY KEY (run=? AND chunk>? AND chunk<?)"}},
 		{"Receipt segments", countSegments, 1, []string{"segments USING PRIMARY KEY (run=?)"}},
 		{"ReplanRun", replanRun, 3, []string{"attempts_by_chunk (run=?)"}},
 	} {

@@ -198,5 +198,51 @@ func (r *Reader) EarlierSegments(ctx context.Context, run *Run, size int64, cont
 	return list, rows.Err()
 }
 
+const begunRanges = `
+SELECT byte_start, byte_end FROM chunk_ranges WHERE run = ? AND chunk BETWEEN ? AND ? ORDER BY chunk, part`
+
+// UnbegunRanges returns where the records of a segment lie whose chunks have no
+// row, in the order of the file; where nothing else lies between them they are
+// one range. Its Chunk and Records are 0.
+func (r *Reader) UnbegunRanges(ctx context.Context, t TakenOver) (list []Earlier, err error) {
+	s, err := r.Segment(ctx, t.Run, t.Segment)
+	if err != nil {
+		return nil, err
+	}
+	begun, err := r.begunRanges(ctx, t.Run, s)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range s.Ranges {
+		start := g.ByteStart
+		for len(begun) > 0 && begun[0].ByteStart < g.ByteEnd {
+			if start < begun[0].ByteStart {
+				list = append(list, Earlier{Run: t.Run, State: s.State, Start: start, End: begun[0].ByteStart})
+			}
+			start, begun = begun[0].ByteEnd, begun[1:]
+		}
+		if start < g.ByteEnd {
+			list = append(list, Earlier{Run: t.Run, State: s.State, Start: start, End: g.ByteEnd})
+		}
+	}
+	return list, nil
+}
+
+func (r *Reader) begunRanges(ctx context.Context, run int64, s *Segment) (list []ChunkRange, err error) {
+	rows, err := r.ro.QueryContext(ctx, begunRanges, run, s.FirstChunk, s.LastChunk())
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var g ChunkRange
+		if err := rows.Scan(&g.ByteStart, &g.ByteEnd); err != nil {
+			return nil, err
+		}
+		list = append(list, g)
+	}
+	return list, rows.Err()
+}
+
 const abandonSegment = `
 UPDATE segments SET state = 'failed', reason = ? WHERE run = ? AND segment = ? AND state = 'planned' AND begun < records`
