@@ -147,7 +147,7 @@ func (r *Runner) lookBackFile(
 		return nil, nil, err
 	}
 	open, err = r.Ledger.EarlierSegments(ctx, run, f.Size, hash)
-	if err == nil && whereReadsRun {
+	if err == nil && h.readsRun {
 		list, err = r.withUnbegun(ctx, list, open)
 		open = nil
 	}

@@ -92,7 +92,8 @@ CREATE TABLE chunks (
     CHECK ((spool_start IS NULL) = (spool_end IS NULL) AND coalesce(spool_end > spool_start, 1))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX chunks_by_key ON chunks (key);
-CREATE INDEX chunks_by_state ON chunks (run, state, chunk);
+CREATE INDEX chunks_by_state ON chunks (run, state, chunk, records); -- records: a receipt reads nothing else
+CREATE INDEX chunks_assumed ON chunks (run, reason) WHERE state = 'accepted' AND reason <> '';
 
 CREATE TABLE chunk_ranges (
     run        INTEGER NOT NULL,              -- with chunk: whose range it is
@@ -165,7 +166,7 @@ CREATE TABLE attempts (
     answer       BLOB,                        -- what the server said, its first 64 KiB
     CHECK ((outcome IS NULL) = (finished_at IS NULL))
 ) STRICT;
-CREATE INDEX attempts_by_chunk ON attempts (run, chunk, number);
+CREATE INDEX attempts_by_chunk ON attempts (run, chunk, number, outcome, body_bytes); -- the last two: a receipt reads nothing else
 CREATE INDEX attempts_by_id ON attempts (analytics_id) WHERE analytics_id IS NOT NULL;
 CREATE INDEX attempts_open ON attempts (attempt_id) WHERE outcome IS NULL;
 CREATE UNIQUE INDEX attempts_one_live ON attempts (run, chunk)
