@@ -29,7 +29,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 		{"Receipt assumed", countAssumed, 2, []string{"COVERING INDEX chunks_assumed (run=? AND reason=?)"}},
 		{"Receipt attempts", countAttempts, 1, []string{"COVERING INDEX attempts_by_chunk (run=?)"}},
 		{"Receipt dead", countDead, 1, []string{"dead_letters USING PRIMARY KEY (run=?)"}},
-		{"delivered files", insertDelivered, 2, []string{"s USING PRIMARY KEY (run=?)", "chunk_ranges_by_file (run=? AND file=?)", "c USING PRIMARY KEY (run=? AND chunk=?)"}},
+		{"delivered files", insertDelivered, 2, []string{"s USING PRIMARY KEY (run=?)", "chunks_by_state (run=? AND state=?)", "g USING PRIMARY KEY (run=? AND chunk=?)", "g USING PRIMARY KEY (run=? AND segment=?)"}},
 		{"ByAnalyticsID", placesByAnalyticsID, 1, []string{"attempts_by_id (analytics_id=?)"}},
 		{"ByKey", placesByKey, 1, []string{"chunks_by_key (key=?)"}},
 		{"ByLine", placesByLine, 3, []string{"chunk_ranges_by_file (run=? AND file=?)"}},

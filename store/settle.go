@@ -12,19 +12,21 @@ import (
 const settleRun = `
 UPDATE runs SET state = ?, reason = ?, finished_at = ?, receipt = ? WHERE id = ?`
 
+// A file is whole if no chunk that has not been accepted, and no segment with
+// chunks that have no row, has a record of it.
 const insertDelivered = `
 INSERT INTO delivered_files (schedule, content_hash, shape, run_id, path, dead, delivered_at)
 SELECT r.schedule, s.content_hash, r.shape, r.run_id, s.path,
-       (SELECT count(*) FROM dead_letters d WHERE d.run = s.run AND d.file = s.file), ?
+       (SELECT count(*) FROM dead_letters d WHERE d.run = s.run AND d.file = s.file), ?1
 FROM snapshots s JOIN runs r ON r.id = s.run
-WHERE s.run = ? AND s.content_hash <> '' AND s.unchanged_since = '' AND s.records > 0 AND r.planned_at IS NOT NULL
+WHERE s.run = ?2 AND s.content_hash <> '' AND s.unchanged_since = '' AND s.records > 0 AND r.planned_at IS NOT NULL
   AND r.records_elsewhere = 0
-  AND NOT EXISTS (
-    SELECT 1 FROM chunk_ranges g JOIN chunks c ON c.run = g.run AND c.chunk = g.chunk
-    WHERE g.run = s.run AND g.file = s.file AND c.state NOT IN ('accepted', 'split'))
-  AND NOT EXISTS (
-    SELECT 1 FROM segment_ranges g JOIN segments c ON c.run = g.run AND c.segment = g.segment
-    WHERE g.run = s.run AND g.file = s.file AND c.begun < c.records)
+  AND s.file NOT IN (
+    SELECT g.file FROM chunks c INDEXED BY chunks_by_state CROSS JOIN chunk_ranges g ON g.run = c.run AND g.chunk = c.chunk
+    WHERE c.run = ?2 AND c.state IN ('planned', 'sending', 'failed', 'unknown'))
+  AND s.file NOT IN (
+    SELECT g.file FROM segments c CROSS JOIN segment_ranges g ON g.run = c.run AND g.segment = c.segment
+    WHERE c.run = ?2 AND c.begun < c.records)
 ON CONFLICT (schedule, content_hash, shape) DO UPDATE
   SET run_id = excluded.run_id, path = excluded.path, dead = excluded.dead, delivered_at = excluded.delivered_at`
 

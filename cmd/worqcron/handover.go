@@ -16,7 +16,8 @@ import (
 // A command that finds the ledger held by a daemon hands its request over as a
 // row, follows the run that serves it, and ends with the daemon's verdict.
 
-// followEvery is how often a followed run is looked at.
+// followEvery is how often a followed run is looked at; less often where a look
+// takes long.
 const followEvery = 200 * time.Millisecond
 
 func (p *program) handOver(ctx context.Context, cfg *config.Config, kind string, q runRequest) error {
@@ -82,9 +83,11 @@ func (p *program) follow(ctx context.Context, reader *store.Reader, id int64) (d
 			if run, err = reader.FindRun(ctx, done.RunID); err != nil {
 				return done, nil, err
 			}
+			asked := time.Now()
 			if c, err = reader.Receipt(ctx, run); err != nil {
 				return done, nil, err
 			}
+			tick.Reset(max(followEvery, 20*time.Since(asked)))
 			progress.Follow(c)
 			if first {
 				hide = p.showProgress(progress)
