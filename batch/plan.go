@@ -248,23 +248,6 @@ func (p *planning) empty(what string) (*store.End, error) {
 	return &store.End{State: store.Skipped, Reason: "empty: " + what}, nil
 }
 
-func (p *planning) createSpool() (err error) {
-	for _, f := range p.snapshot.Files {
-		if !f.Seekable() {
-			p.spool, err = createSpool(spoolPath(p.runner.Ledger.Path(), p.run.RunID))
-			return err
-		}
-	}
-	return nil
-}
-
-func (p *planning) closeSpool(whole bool) error {
-	if !whole {
-		return p.spool.close()
-	}
-	return errors.Join(p.spool.sync(), p.spool.close())
-}
-
 func (p *planning) readFiles(ctx context.Context, h *history) error {
 	for i := range p.snapshot.Files {
 		if h.unchanged[i] != "" {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
@@ -35,7 +34,7 @@ func (r *Runner) settle(ctx context.Context, run *store.Run, imposed *store.End,
 		return nil, err
 	}
 	if c.Chunks.Pending == 0 && c.Chunks.Unknown == 0 {
-		if err := os.Remove(spoolPath(r.Ledger.Path(), run.RunID)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := removeSpool(spoolPath(r.Ledger.Path(), run.RunID)); err != nil {
 			r.Log.Warn("spool not removed", "run_id", run.RunID, "err", err)
 		}
 	}

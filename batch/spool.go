@@ -33,7 +33,7 @@ type spoolWriter struct {
 }
 
 func createSpool(path string) (*spoolWriter, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := makeDir(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
@@ -46,6 +46,34 @@ func createSpool(path string) (*spoolWriter, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return s, nil
+}
+
+// createSpool makes a spool if a file needs one. Else there must be none, not even
+// of a plan before: deliverers would read that.
+func (p *planning) createSpool() (err error) {
+	path := spoolPath(p.runner.Ledger.Path(), p.run.RunID)
+	for _, f := range p.snapshot.Files {
+		if !f.Seekable() {
+			p.spool, err = createSpool(path)
+			return err
+		}
+	}
+	return removeSpool(path)
+}
+
+func (p *planning) closeSpool(whole bool) error {
+	if !whole {
+		return p.spool.close()
+	}
+	return errors.Join(p.spool.sync(), p.spool.close())
+}
+
+// removeSpool removes a run's spool, if it has one.
+func removeSpool(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("spool: %w", err)
+	}
+	return nil
 }
 
 // Write takes the encoder's output.
@@ -87,6 +115,17 @@ func (s *spoolWriter) sync() error {
 
 // close ends the writer; the file stays.
 func (s *spoolWriter) close() error { return s.file.Close() }
+
+// makeDir makes a private folder, durably, unless it is there.
+func makeDir(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
+}
 
 // syncDir makes a file's name in a directory durable.
 func syncDir(dir string) error {
