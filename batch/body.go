@@ -37,7 +37,7 @@ type records struct {
 	gone     map[int]error     // files that when_done took away, each with a *SourceChangedError
 	spool    *os.File          // nil without a spool
 	changed  error             // a *SourceChangedError found at once: only kept bodies serve
-	kept     keptBodies
+	kept     *keptBodies
 	runID    string
 	maxBytes int64 // of a body
 	held     bool  // the snapshot is the plan's own to close
@@ -47,7 +47,7 @@ type records struct {
 type opening struct {
 	run   *store.Run
 	files []store.SnapshotFile
-	kept  keptBodies
+	kept  *keptBodies
 	spool string
 	held  *source.Snapshot // the plan's own, still open; nil: open the files again
 }
@@ -370,6 +370,6 @@ func openStored(ctx context.Context, r *store.Reader, run *store.Run) (*records,
 		return nil, err
 	}
 	return openRecords(ctx, opening{
-		run: run, files: files, kept: keptBodies{dir: keptDir(r.Path())}, spool: spoolPath(r.Path(), run.RunID),
+		run: run, files: files, kept: &keptBodies{dir: keptDir(r.Path())}, spool: spoolPath(r.Path(), run.RunID),
 	})
 }

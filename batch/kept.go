@@ -7,7 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/zeebo/xxh3"
@@ -17,11 +20,15 @@ import (
 
 // keptBodies are the bodies of chunks that ended unknown or failed, kept so
 // that a decision next morning can still send them when the source was
-// overwritten. One private zstd file a chunk, beside the ledger; its name holds
-// the body's hash.
+// overwritten. One private zstd file a chunk, beside the ledger, in a folder a run
+// and there in one for each thousand chunks; its name holds the body's hash.
 type keptBodies struct {
 	dir   string
 	limit int64 // bytes of all of them
+
+	mu      sync.Mutex
+	used    int64     // bytes of all of them, unless somebody deleted some
+	counted time.Time // when they were looked at for it; zero: never
 }
 
 func keptDir(ledger string) string { return ledger + ".bodies" }
@@ -29,14 +36,17 @@ func keptDir(ledger string) string { return ledger + ".bodies" }
 // errNoRoom means that the kept bodies have reached their limit.
 var errNoRoom = errors.New("keep_bodies is reached")
 
-func (k keptBodies) prefix(runID string, chunk int64) string {
-	return fmt.Sprintf("%s-%d-", runID, chunk)
+func (k *keptBodies) folder(runID string, chunk int64) string {
+	return filepath.Join(k.dir, runID, strconv.FormatInt(chunk/1000, 10))
 }
 
 // save keeps a body, in place of what was kept for the same chunk.
-func (k keptBodies) save(runID string, chunk int64, body []byte) error {
-	if err := os.MkdirAll(k.dir, 0o700); err != nil {
-		return err
+func (k *keptBodies) save(runID string, chunk int64, body []byte) error {
+	folder := k.folder(runID, chunk)
+	for _, dir := range []string{k.dir, filepath.Dir(folder), folder} {
+		if err := makeDir(dir); err != nil {
+			return err
+		}
 	}
 	if err := k.remove(runID, chunk); err != nil {
 		return err
@@ -46,16 +56,44 @@ func (k keptBodies) save(runID string, chunk int64, body []byte) error {
 		return err
 	}
 	packed := enc.EncodeAll(body, nil)
-	used, err := k.size()
-	if err != nil {
+	if err := k.take(int64(len(packed))); err != nil {
 		return err
 	}
-	if used+int64(len(packed)) > k.limit {
+	sum := xxh3.Hash128(body).Bytes()
+	name := filepath.Join(folder, fmt.Sprintf("%d-%x.json.zst", chunk, sum))
+	if err := writeDurably(name, packed); err != nil {
+		k.give(int64(len(packed)))
+		return err
+	}
+	return nil
+}
+
+// countAgainAfter is how often bodies that seem to have reached their limit are
+// counted again.
+const countAgainAfter = time.Minute
+
+// take makes room for n more bytes; errNoRoom if there is none.
+func (k *keptBodies) take(n int64) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.counted.IsZero() || k.used+n > k.limit && time.Since(k.counted) > countAgainAfter {
+		used, err := sizeBelow(k.dir)
+		if err != nil {
+			return err
+		}
+		k.used, k.counted = used, time.Now()
+	}
+	if k.used+n > k.limit {
 		return errNoRoom
 	}
-	sum := xxh3.Hash128(body).Bytes()
-	name := filepath.Join(k.dir, k.prefix(runID, chunk)+hex.EncodeToString(sum[:])+".json.zst")
-	return writeDurably(name, packed)
+	k.used += n
+	return nil
+}
+
+func (k *keptBodies) give(n int64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.used -= n
 }
 
 // writeDurably writes a private file that is there whole or not at all.
@@ -75,30 +113,42 @@ func writeDurably(name string, data []byte) error {
 	return syncDir(filepath.Dir(name))
 }
 
-func (k keptBodies) size() (total int64, err error) {
-	entries, err := os.ReadDir(k.dir)
-	if err != nil {
-		return 0, err
-	}
-	for _, e := range entries {
+// sizeBelow is the size of all files below a folder.
+func sizeBelow(dir string) (total int64, err error) {
+	err = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return ignoreMissing(err)
+		}
 		info, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+		if err == nil {
+			total += info.Size()
 		}
-		if err != nil {
-			return 0, err
-		}
-		total += info.Size()
-	}
-	return total, nil
+		return ignoreMissing(err)
+	})
+	return total, err
 }
 
-func (k keptBodies) find(runID string, chunk int64) ([]string, error) {
-	return filepath.Glob(filepath.Join(k.dir, k.prefix(runID, chunk)+"*.json.zst"))
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// find returns the files of a chunk's body: one, none, or after a crash more.
+func (k *keptBodies) find(runID string, chunk int64) (names []string, err error) {
+	folder := k.folder(runID, chunk)
+	entries, err := os.ReadDir(folder)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), strconv.FormatInt(chunk, 10)+"-") {
+			names = append(names, filepath.Join(folder, e.Name()))
+		}
+	}
+	return names, ignoreMissing(err)
 }
 
 // load appends the kept body of a chunk to dst; fs.ErrNotExist if there is none.
-func (k keptBodies) load(dst []byte, runID string, c *store.Chunk) ([]byte, error) {
+func (k *keptBodies) load(dst []byte, runID string, c *store.Chunk) ([]byte, error) {
 	names, err := k.find(runID, c.Chunk)
 	if err != nil {
 		return nil, err
@@ -127,13 +177,20 @@ func (k keptBodies) load(dst []byte, runID string, c *store.Chunk) ([]byte, erro
 }
 
 // remove forgets the body of a chunk that needs it no more.
-func (k keptBodies) remove(runID string, chunk int64) error {
+func (k *keptBodies) remove(runID string, chunk int64) error {
 	names, err := k.find(runID, chunk)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		info, err := os.Stat(name)
+		if err == nil {
+			err = os.Remove(name)
+		}
+		if err == nil {
+			k.give(info.Size())
+		}
+		if err := ignoreMissing(err); err != nil {
 			return err
 		}
 	}

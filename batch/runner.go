@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,9 @@ type Runner struct {
 	current atomic.Pointer[connection]
 	flows   flows
 	buffers bodyBuffers
+
+	keepOnce sync.Once
+	kept     keptBodies
 }
 
 // connection is a client, or why there is none.
@@ -58,8 +62,9 @@ func (r *Runner) Connect(c *worqhat.Client, err error) {
 
 func (r *Runner) client() *worqhat.Client { return r.current.Load().client }
 
-func (r *Runner) keptBodies() keptBodies {
-	return keptBodies{dir: keptDir(r.Ledger.Path()), limit: r.KeepBodies}
+func (r *Runner) keptBodies() *keptBodies {
+	r.keepOnce.Do(func() { r.kept.dir, r.kept.limit = keptDir(r.Ledger.Path()), r.KeepBodies })
+	return &r.kept
 }
 
 // Order is what is asked of one run.
