@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -50,18 +51,23 @@ var csvSeeds = []string{
 	"a,b\n1,\"" + strings.Repeat("\n", 1200) + "\"\n", "\n\r\n\na,b\n1,2\n", "a,a\n1,2\n", "a,\n1,2\n",
 	"a,b\n" + strings.Repeat("q,\"w,\"\"e\"\n", 40), "a\tb\n\"x\ty\"\tz\\\n", "a,b\r1,2\n3\r4,\"\n\"\r",
 	"a,b\n1,2\r\r\n\"3\"\r,4\n5,6\r", "Zoë,ñ\nü,\"日本\n語\"\n",
+	"sep=;\na;b\n1;\"2\"\n", "a;b\n12345678901234567890;1\n", "#x\"\na,b\n#1,2\n3,#4\n#\"\n", "a;b\n;\n\"1;\n#\";2\n", "a\tb\n1\t\"\"\n#\n",
 }
 
 func FuzzCSVBlocks(f *testing.F) {
 	for _, s := range csvSeeds {
 		for _, limit := range []uint8{0, 2, 64} {
-			f.Add([]byte(s), uint16(16), uint8(2), limit, uint8(0))
+			f.Add([]byte(s), uint16(16), uint8(2), limit, uint16(0))
 		}
-		f.Add([]byte(s), uint16(40), uint8(0), uint8(20), uint8(1))
-		f.Add([]byte(s), uint16(16), uint8(1), uint8(0), uint8(255))
+		f.Add([]byte(s), uint16(40), uint8(0), uint8(20), uint16(1))
+		f.Add([]byte(s), uint16(16), uint8(1), uint8(0), uint16(255))
+		f.Add([]byte(s), uint16(16), uint8(2), uint8(0), uint16(480))       // one line skipped
+		f.Add([]byte(s), uint16(16), uint8(2), uint8(0), uint16(1440+120))  // a mapping and no header
+		f.Add([]byte(s), uint16(20), uint8(1), uint8(0), uint16(4320))      // strings
+		f.Add([]byte(s), uint16(20), uint8(1), uint8(0), uint16(8640+2880)) // columns, set
 	}
 	dir := f.TempDir()
-	f.Fuzz(func(t *testing.T, data []byte, block uint16, workers, limit, dialect uint8) {
+	f.Fuzz(func(t *testing.T, data []byte, block uint16, workers, limit uint8, dialect uint16) {
 		h := how{block: 16 + int(block)%300, workers: 1 + int(workers)%3}
 		sameEachWay(t, dir, "f.csv", data, Options{MaxRecordBytes: int(limit), Dialect: numberedDialect(int(dialect))}, h)
 	})
@@ -75,10 +81,19 @@ func numberedDialect(n int) Dialect {
 		n /= len(list)
 		return s
 	}
-	return Dialect{
+	d := Dialect{
 		Delimiter: digit(",", "\t", ";", `\`, "|"), Quote: digit("", "'", QuoteNone), Comment: digit("", "#"),
 		Ragged: digit("", raggedPad), InvalidUTF8: digit("", invalidReplace), Header: digit("", headerNone), HeaderDuplicates: digit("", suffixed),
 	}
+	d.SkipLines = n % 3
+	n /= 3
+	d.Mapping = []Mapping{
+		{},
+		{NullValues: []string{"", "2"}, Where: `len($env) != 2 or $env["a"] != "1"`},
+		{Set: []Assignment{{Name: "n", Value: "len($env)"}}},
+	}[n%3]
+	d.RecordsAs = []string{"", RecordsAsString, RecordsAsColumns}[n/3%3]
+	return d
 }
 
 func FuzzNDJSON(f *testing.F) {
@@ -99,32 +114,37 @@ func FuzzNDJSON(f *testing.F) {
 	})
 }
 
-// FuzzCSV compares with encoding/csv where both define the answer.
+// FuzzCSV compares with encoding/csv where both define the answer: with its own
+// delimiter and others, with comments and without.
 func FuzzCSV(f *testing.F) {
 	for _, s := range csvSeeds {
-		f.Add(s)
+		for n := range uint8(8) {
+			f.Add(s, n)
+		}
 	}
 	dir := f.TempDir()
-	f.Fuzz(func(t *testing.T, data string) {
+	f.Fuzz(func(t *testing.T, data string, dialect uint8) {
 		if strings.ContainsAny(data, "\r\x00") || !utf8.ValidString(data) {
 			t.Skip("encoding/csv changes or takes what is refused here")
 		}
-		rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(data, "\xef\xbb\xbf"))).ReadAll()
+		r := csv.NewReader(strings.NewReader(strings.TrimPrefix(data, "\xef\xbb\xbf")))
+		r.Comma = []rune{',', ';', '\t', '|'}[dialect%4]
+		d := Dialect{Delimiter: string(r.Comma)}
+		if dialect/4%2 == 1 {
+			r.Comment, d.Comment = '#', "#"
+		}
+		rows, err := r.ReadAll()
 		if err != nil || len(rows) == 0 || len(rows[0]) < 2 {
 			t.Skip("a bad record, or one column, where an empty line is a value")
 		}
-		seen := map[string]bool{"": true}
-		for _, name := range rows[0] {
-			if seen[name] {
-				t.Skip("a header that is refused")
-			}
-			seen[name] = true
+		if !slices.Equal(rows[0], withSuffixes(rows[0])) {
+			t.Skip("a header that is refused")
 		}
 		path := filepath.Join(dir, "f.csv")
 		if err := os.WriteFile(path, []byte(data), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got := checkedScan(t, Options{Path: path}, []byte(data), sequential)
+		got := checkedScan(t, Options{Path: path, Dialect: d}, []byte(data), sequential)
 		if strings.Contains(got.Err, "UTF-16") || strings.Count(data, "\n") >= maxQuotedLines {
 			t.Skip("bounds that encoding/csv does not have")
 		}
@@ -133,19 +153,28 @@ func FuzzCSV(f *testing.F) {
 				t.Skip("refused by its first bytes")
 			}
 		}
-		if got.Err != "" || len(got.Bad) > 0 || len(got.Records) != len(rows)-1 || !reflect.DeepEqual(got.Header, rows[0]) {
-			t.Fatalf("got %+v\nwant %q\nfile: %q", got, rows, data)
+		if first, _, _ := strings.Cut(strings.TrimPrefix(data, "\ufeff"), "\n"); len(first) == len("sep=;") && strings.EqualFold(first[:4], "sep=") {
+			t.Skip("a separator line")
 		}
-		for i, row := range rows[1:] {
-			var object map[string]string
-			if err := json.Unmarshal([]byte(got.Records[i].JSON), &object); err != nil {
-				t.Fatal(err)
-			}
-			for k, name := range rows[0] {
-				if object[name] != row[k] || len(object) != len(row) {
-					t.Fatalf("record %d: got %q, want %q\nfile: %q", i, got.Records[i].JSON, row, data)
-				}
-			}
-		}
+		sameRows(t, data, got, rows)
 	})
+}
+
+// sameRows compares with the header and the records of encoding/csv.
+func sameRows(t *testing.T, data string, got result, rows [][]string) {
+	t.Helper()
+	if got.Err != "" || len(got.Bad) > 0 || len(got.Records) != len(rows)-1 || !slices.Equal(got.Header, rows[0]) {
+		t.Fatalf("got %+v\nwant %q\nfile: %q", got, rows, data)
+	}
+	for i, row := range rows[1:] {
+		var object map[string]string
+		if err := json.Unmarshal([]byte(got.Records[i].JSON), &object); err != nil {
+			t.Fatal(err)
+		}
+		for k, name := range rows[0] {
+			if object[name] != row[k] || len(object) != len(row) {
+				t.Fatalf("record %d: got %q, want %q\nfile: %q", i, got.Records[i].JSON, row, data)
+			}
+		}
+	}
 }
