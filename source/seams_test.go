@@ -3,6 +3,7 @@ package source
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"reflect"
 	"slices"
@@ -15,6 +16,7 @@ import (
 // line:column reason.
 type seam struct {
 	name    string
+	file    string // "": f.csv
 	data    string
 	dialect Dialect
 	records []string
@@ -66,6 +68,11 @@ var seams = []seam{
 		dialect: mapping(Mapping{Types: map[string]string{"price": "number"}}),
 		records: []string{`{"id":"2","price":2}`}, bad: []string{"3:3 wrong_type"},
 	},
+	{
+		name: "tabs by name", file: "f.tsv", data: "id\tname\n1\t\"a\tb\"\n2\tx,y\n",
+		dialect: mapping(Mapping{Types: map[string]string{"id": "integer"}}), csvOnly: true,
+		records: []string{`{"id":1,"name":"a\tb"}`, `{"id":2,"name":"x,y"}`},
+	},
 	{name: "header only and a mapping", data: "a,b\n", dialect: mapping(Mapping{Types: map[string]string{"a": "integer"}, Where: `b != ""`})},
 	{name: "empty file and a mapping", data: "", dialect: mapping(Mapping{Keep: []string{"a"}, Types: map[string]string{"a": "integer"}}), csvOnly: true},
 	{
@@ -101,9 +108,9 @@ func TestSeamsCSV(t *testing.T) {
 	t.Parallel()
 	for _, s := range seams {
 		t.Run(s.name, func(t *testing.T) {
-			dir := t.TempDir()
+			dir, name := t.TempDir(), cmp.Or(s.file, "f.csv")
 			plain := []byte(s.data)
-			o := Options{Dialect: s.dialect, Path: overwrite(t, dir, "f.csv", plain)}
+			o := Options{Dialect: s.dialect, Path: overwrite(t, dir, name, plain)}
 			want := checkedScan(t, o, plain, sequential)
 			s.compare(t, want, true)
 			marked := "\ufeff" + s.data
@@ -111,17 +118,17 @@ func TestSeamsCSV(t *testing.T) {
 				file, encoding, plain, data string
 				wide                        bool
 			}{
-				{"f.csv", "", s.data, s.data, false},
-				{"f.csv", "", marked, marked, false},
-				{"f.csv", "", strings.ReplaceAll(s.data, "\n", "\r"), strings.ReplaceAll(s.data, "\n", "\r"), false},
-				{"f.csv", "", strings.ReplaceAll(s.data, "\n", "\r\n"), strings.ReplaceAll(s.data, "\n", "\r\n"), false},
-				{"f.csv", "", marked, utf16le(marked), true},
-				{"f.csv", "utf-16be", s.data, utf16be(s.data), true},
-				{"f.csv", "utf-16be", strings.ReplaceAll(s.data, "\n", "\r"), utf16be(strings.ReplaceAll(s.data, "\n", "\r")), true},
-				{"f.csv.gz", "", s.data, string(gzipped(t, plain)), false},
-				{"f.csv.gz", "", marked, string(gzipped(t, []byte(utf16le(marked)))), true},
-				{"f.csv.zst", "", s.data, string(zstded(t, plain)), false},
-				{"f.zip", "", s.data, string(zipped(t, member{"f.csv", s.data, zip.Deflate})), false},
+				{name, "", s.data, s.data, false},
+				{name, "", marked, marked, false},
+				{name, "", strings.ReplaceAll(s.data, "\n", "\r"), strings.ReplaceAll(s.data, "\n", "\r"), false},
+				{name, "", strings.ReplaceAll(s.data, "\n", "\r\n"), strings.ReplaceAll(s.data, "\n", "\r\n"), false},
+				{name, "", marked, utf16le(marked), true},
+				{name, "utf-16be", s.data, utf16be(s.data), true},
+				{name, "utf-16be", strings.ReplaceAll(s.data, "\n", "\r"), utf16be(strings.ReplaceAll(s.data, "\n", "\r")), true},
+				{name + ".gz", "", s.data, string(gzipped(t, plain)), false},
+				{name + ".gz", "", marked, string(gzipped(t, []byte(utf16le(marked)))), true},
+				{name + ".zst", "", s.data, string(zstded(t, plain)), false},
+				{"f.zip", "", s.data, string(zipped(t, member{name, s.data, zip.Deflate})), false},
 			} {
 				if c.wide && !utf8.ValidString(s.data) {
 					continue // no encoder takes it
@@ -130,6 +137,7 @@ func TestSeamsCSV(t *testing.T) {
 				o.Encoding = c.encoding
 				for _, h := range []how{sequential, {block: 16, workers: 2}} {
 					got := checkedScan(t, o, []byte(c.plain), h)
+					sameAgain(t, o, []byte(c.plain), got)
 					for i := range got.Records {
 						got.Records[i].JSON = lineFeeds.Replace(got.Records[i].JSON)
 					}
@@ -202,6 +210,34 @@ func mappedDocument(t *testing.T, o Options, plain []byte, h how) result {
 		}
 	}
 	return c.found
+}
+
+// sameAgain opens a file as a run does that goes on later, with the dialect that
+// was stored, and reads the same bytes out of it (G5).
+func sameAgain(t *testing.T, o Options, plain []byte, found result) {
+	t.Helper()
+	stored, err := json.Marshal(o.Dialect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Dialect = Dialect{}
+	if err := json.Unmarshal(stored, &o.Dialect); err != nil {
+		t.Fatal(err)
+	}
+	s, err := OpenFiles(o, []string{o.Path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeSnapshot(t, s)
+	f := s.Files[0]
+	if !f.Seekable() {
+		return // its JSON was kept
+	}
+	if err := f.UseHeader(found.Header); err != nil || !slices.Equal(f.Columns, found.Columns) {
+		t.Fatalf("UseHeader: %v, columns %q, want %q", err, f.Columns, found.Columns)
+	}
+	c := checker{t: t, plain: plain, file: f, found: found}
+	c.ranges(s, 3)
 }
 
 func (s *seam) compare(t *testing.T, got result, places bool) {
