@@ -48,7 +48,8 @@ type daemon struct {
 
 	mu     sync.Mutex
 	config *config.Config
-	busy   map[string]*busyRun // by schedule
+	busy   map[string]*busyRun    // by schedule
+	turns  map[string]*sync.Mutex // by schedule
 }
 
 // busyRun is a run under way.
@@ -71,7 +72,7 @@ func (p *program) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d := &daemon{ledger: ledger, log: log, config: cfg, busy: map[string]*busyRun{}}
+	d := &daemon{ledger: ledger, log: log, config: cfg, busy: map[string]*busyRun{}, turns: map[string]*sync.Mutex{}}
 	d.runner = newRunner(cfg, ledger, log)
 	err = d.run(ctx)
 	log.Info("daemon stopped")
@@ -259,6 +260,21 @@ func (d *daemon) begin(ctx context.Context, s config.Schedule, run *store.Run, o
 		close(b.done)
 	})
 	return b
+}
+
+// turn lets one caller at a time look whether a schedule has a run under way, and
+// begin one; the caller ends it. Two runs of a schedule at once could both send
+// what an earlier one left.
+func (d *daemon) turn(schedule string) (end func()) {
+	d.mu.Lock()
+	t := d.turns[schedule]
+	if t == nil {
+		t = &sync.Mutex{}
+		d.turns[schedule] = t
+	}
+	d.mu.Unlock()
+	t.Lock()
+	return t.Unlock
 }
 
 func (d *daemon) busyWith(schedule string) *busyRun {

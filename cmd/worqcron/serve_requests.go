@@ -68,6 +68,7 @@ func (d *daemon) requestRun(ctx context.Context, q store.Request) error {
 	if !ok {
 		return usageError{fmt.Errorf("the daemon's configuration has no schedule %q: reload it", ask.Schedule)}
 	}
+	defer d.turn(ask.Schedule)()
 	if b := d.busyWith(ask.Schedule); b != nil {
 		if ask.another(b.run) {
 			return fmt.Errorf("run %s of the schedule is under way: ask again when it came to rest", b.run.Name())
@@ -116,6 +117,7 @@ func (d *daemon) requestResolve(ctx context.Context, q store.Request) error {
 	if err != nil {
 		return err
 	}
+	defer d.turn(run.Schedule)()
 	if b := d.busyWith(run.Schedule); b != nil && b.run.RunID == run.RunID {
 		return fmt.Errorf("run %s is under way: resolve it when it came to rest", run.Name())
 	}

@@ -41,6 +41,7 @@ func (s slots) Claim(ctx context.Context, due scheduler.Due) error {
 	if !ok {
 		return fmt.Errorf("no schedule %q", due.Schedule)
 	}
+	defer s.turn(due.Schedule)()
 	if b := s.busyWith(due.Schedule); b != nil {
 		reason := "overlap with run " + b.run.Name()
 		log.Warn("slot skipped", "reason", reason)
