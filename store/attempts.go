@@ -161,6 +161,35 @@ func (r *Reader) Attempts(ctx context.Context, run, chunk int64) ([]Attempt, err
 	return queryAttempts(ctx, r.ro, attemptsOfChunk, run, chunk)
 }
 
+// Sent is what the attempts of a chunk came to: the hash of the last body, and the
+// last id that WorqHat gave; "" if there is none.
+type Sent struct{ BodyHash, AnalyticsID string }
+
+const sentOfChunks = `
+SELECT chunk, body_hash, coalesce(analytics_id, '') FROM attempts WHERE run = ? AND chunk BETWEEN ? AND ? ORDER BY chunk, number`
+
+// Sent tells it of the chunks from one number to another that have attempts.
+func (r *Reader) Sent(ctx context.Context, run, first, last int64) (map[int64]Sent, error) {
+	rows, err := r.ro.QueryContext(ctx, sentOfChunks, run, first, last)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := map[int64]Sent{}
+	for rows.Next() {
+		var chunk int64
+		var s Sent
+		if err := rows.Scan(&chunk, &s.BodyHash, &s.AnalyticsID); err != nil {
+			return nil, err
+		}
+		if s.AnalyticsID == "" {
+			s.AnalyticsID = all[chunk].AnalyticsID
+		}
+		all[chunk] = s
+	}
+	return all, rows.Err()
+}
+
 const openAttempts = `SELECT ` + attemptColumns + ` FROM attempts WHERE outcome IS NULL ORDER BY attempt_id`
 
 // OpenAttempts returns the intents without outcome. Under the sender's lock,

@@ -77,12 +77,47 @@ func (r *Reader) chunks(ctx context.Context, run int64, query string, args ...an
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return nil, err
 	}
+	return list, r.addRanges(ctx, run, list)
+}
+
+// addRanges gives chunks, in order, their ranges: by one query if few others lie
+// between them.
+func (r *Reader) addRanges(ctx context.Context, run int64, list []Chunk) (err error) {
+	if n := len(list); n > 1 && list[n-1].Chunk-list[0].Chunk < 2*int64(n) {
+		return r.addAllRanges(ctx, run, list)
+	}
 	for i := range list {
 		if list[i].Ranges, err = r.ranges(ctx, rangesOfChunk, run, list[i].Chunk); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return list, nil
+	return nil
+}
+
+const rangesOfChunks = `
+SELECT chunk, file, byte_start, byte_end, first_line, last_line, records FROM chunk_ranges
+WHERE run = ? AND chunk BETWEEN ? AND ? ORDER BY chunk, part`
+
+func (r *Reader) addAllRanges(ctx context.Context, run int64, list []Chunk) error {
+	rows, err := r.ro.QueryContext(ctx, rangesOfChunks, run, list[0].Chunk, list[len(list)-1].Chunk)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for i := 0; rows.Next(); {
+		var chunk int64
+		var g ChunkRange
+		if err := rows.Scan(&chunk, &g.File, &g.ByteStart, &g.ByteEnd, &g.FirstLine, &g.LastLine, &g.Records); err != nil {
+			return err
+		}
+		for list[i].Chunk < chunk {
+			i++
+		}
+		if list[i].Chunk == chunk {
+			list[i].Ranges = append(list[i].Ranges, g)
+		}
+	}
+	return rows.Err()
 }
 
 const rangesOfChunk = `

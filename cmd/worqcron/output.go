@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -53,24 +52,21 @@ type sourceJSON struct {
 	ByteEnd   int64  `json:"byte_end"`
 }
 
-// chunkDetails turns a stored chunk into its JSON; the last attempt gives the
-// body's hash and the id.
+// chunkDetails turns a stored chunk into its JSON, and returns its attempts.
 func chunkDetails(ctx context.Context, r *store.Reader, run *store.Run, files []store.SnapshotFile, c store.Chunk) (chunkJSON, []store.Attempt, error) {
 	attempts, err := r.Attempts(ctx, run.ID, c.Chunk)
 	if err != nil {
 		return chunkJSON{}, nil, err
 	}
-	j := chunkJSON{
-		Chunk: c.Chunk, Records: c.Records, BodyBytes: c.BodyBytes, SourceHash: c.SourceHash, Key: c.Key,
-		Status: string(c.State), Reason: c.Reason, Source: sourcesOf(files, c.Ranges),
+	sent, err := r.Sent(ctx, run.ID, c.Chunk, c.Chunk)
+	return chunkAsJSON(files, c, sent[c.Chunk]), attempts, err
+}
+
+func chunkAsJSON(files []store.SnapshotFile, c store.Chunk, sent store.Sent) chunkJSON {
+	return chunkJSON{
+		Chunk: c.Chunk, Records: c.Records, BodyBytes: c.BodyBytes, SourceHash: c.SourceHash, Key: c.Key, Status: string(c.State),
+		Reason: c.Reason, Source: sourcesOf(files, c.Ranges), BodyHash: sent.BodyHash, AnalyticsID: sent.AnalyticsID,
 	}
-	for _, a := range attempts {
-		j.BodyHash = a.BodyHash
-		if a.AnalyticsID != "" {
-			j.AnalyticsID = a.AnalyticsID
-		}
-	}
-	return j, attempts, nil
 }
 
 func sourcesOf(files []store.SnapshotFile, ranges []store.ChunkRange) []sourceJSON {
@@ -81,22 +77,6 @@ func sourcesOf(files []store.SnapshotFile, ranges []store.ChunkRange) []sourceJS
 	return list
 }
 
-// eachChunk calls fn for all chunks of a run in order, a page at a time.
-func eachChunk(ctx context.Context, r *store.Reader, run *store.Run, fn func(store.Chunk) error) error {
-	for after := int64(0); ; {
-		page, err := r.Chunks(ctx, run.ID, after, 500)
-		if err != nil || len(page) == 0 {
-			return err
-		}
-		for _, c := range page {
-			if err := fn(c); err != nil {
-				return err
-			}
-			after = c.Chunk
-		}
-	}
-}
-
 // listChunks lists the chunks and the open segments of a run; for a person not
 // more chunks than are printed.
 func (p *program) listChunks(ctx context.Context, r *store.Reader, run *store.Run) ([]chunkJSON, []segmentJSON, error) {
@@ -104,18 +84,26 @@ func (p *program) listChunks(ctx context.Context, r *store.Reader, run *store.Ru
 	if err != nil {
 		return nil, nil, err
 	}
-	list := []chunkJSON{}
-	enough := errors.New("enough")
-	err = eachChunk(ctx, r, run, func(c store.Chunk) error {
-		if !p.json && len(list) == maxPrinted {
-			return enough
+	list, size := []chunkJSON{}, 500
+	if !p.json {
+		size = maxPrinted
+	}
+	for after := int64(0); p.json || after == 0; {
+		page, err := r.Chunks(ctx, run.ID, after, size)
+		if err != nil {
+			return nil, nil, err
 		}
-		j, _, err := chunkDetails(ctx, r, run, files, c)
-		list = append(list, j)
-		return err
-	})
-	if err != nil && !errors.Is(err, enough) {
-		return nil, nil, err
+		if len(page) == 0 {
+			break
+		}
+		after = page[len(page)-1].Chunk
+		sent, err := r.Sent(ctx, run.ID, page[0].Chunk, after)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, c := range page {
+			list = append(list, chunkAsJSON(files, c, sent[c.Chunk]))
+		}
 	}
 	segments, err := listSegments(ctx, r, run)
 	return list, segments, err

@@ -109,7 +109,7 @@ CREATE TABLE chunk_ranges (
     FOREIGN KEY (run, chunk) REFERENCES chunks (run, chunk) ON DELETE CASCADE,
     FOREIGN KEY (run, file) REFERENCES snapshots (run, file)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX chunk_ranges_by_file ON chunk_ranges (run, file, byte_start);
+CREATE INDEX chunk_ranges_by_file ON chunk_ranges (run, file, byte_start, first_line, last_line); -- the lines: trace reads nothing else
 
 -- With chunk.mode = 'records' each record is a chunk. The plan then stores runs
 -- of records here, and a chunk's own row appears with its first intent. Until
