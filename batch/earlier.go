@@ -52,7 +52,7 @@ type history struct {
 	files     []*earlier // by file: nil if nothing is known
 	hashes    []string   // by file: its content, where somebody asked
 	taken     []store.TakenOver
-	readsRun  bool // which records go out depends on the run
+	wanted    lookingBack
 }
 
 func newHistory(files int) *history {
@@ -72,9 +72,11 @@ func newHistory(files int) *history {
 // If which records go out depends on the run (whereReadsRun), no file counts as
 // delivered whole, since this run may want what that one left out, and no chunk or
 // segment is taken over, since this run may not want what that one planned.
-func (r *Runner) lookBack(ctx context.Context, run *store.Run, snap *source.Snapshot, whereReadsRun bool) (*history, error) {
+//
+// If everything goes out again, only what is taken over counts.
+func (r *Runner) lookBack(ctx context.Context, run *store.Run, snap *source.Snapshot, o lookingBack) (*history, error) {
 	h := newHistory(len(snap.Files))
-	h.readsRun = whereReadsRun
+	h.wanted = o
 	var found [][]store.Earlier
 	segments := map[store.TakenOver]bool{} // the same content may lie there twice
 	for i, f := range snap.Files {
@@ -91,7 +93,7 @@ func (r *Runner) lookBack(ctx context.Context, run *store.Run, snap *source.Snap
 	covered := map[store.TakenOver]int64{} // records of a planned chunk that are in this snapshot
 	for _, list := range found {
 		for _, e := range list {
-			if e.State == store.ChunkPlanned && !whereReadsRun {
+			if e.State == store.ChunkPlanned && !o.whereReadsRun {
 				covered[store.TakenOver{Run: e.Run, Chunk: e.Chunk}] += e.Records
 			}
 		}
@@ -107,6 +109,9 @@ func (r *Runner) lookBack(ctx context.Context, run *store.Run, snap *source.Snap
 			delete(covered, c)
 		}
 	}
+	if o.everything {
+		return h, nil
+	}
 	for i, list := range found {
 		var keep []store.Earlier
 		for _, e := range list {
@@ -121,8 +126,14 @@ func (r *Runner) lookBack(ctx context.Context, run *store.Run, snap *source.Snap
 	return h, nil
 }
 
+// lookingBack says what a run wants to know of earlier ones.
+type lookingBack struct {
+	whereReadsRun bool // which records go out depends on the run
+	everything    bool // all go out again
+}
+
 // lookBackFile finds what is known of the ranges and segments of file i and, if
-// that may be asked, the run that delivered it whole.
+// that is wanted, the run that delivered it whole.
 func (r *Runner) lookBackFile(
 	ctx context.Context, run *store.Run, f *source.File, h *history, i int,
 ) (list []store.Earlier, open []store.TakenOver, err error) {
@@ -138,7 +149,7 @@ func (r *Runner) lookBackFile(
 		return nil, nil, err
 	}
 	h.hashes[i] = hash
-	if !h.readsRun {
+	if h.wanted == (lookingBack{}) {
 		if h.unchanged[i], err = r.Ledger.DeliveredBy(ctx, run.Schedule, run.Shape, hash); err != nil || h.unchanged[i] != "" {
 			return nil, nil, err
 		}
@@ -147,7 +158,7 @@ func (r *Runner) lookBackFile(
 		return nil, nil, err
 	}
 	open, err = r.Ledger.EarlierSegments(ctx, run, f.Size, hash)
-	if err == nil && h.readsRun {
+	if err == nil && h.wanted.whereReadsRun {
 		list, err = r.withUnbegun(ctx, list, open)
 		open = nil
 	}

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"fmt"
 	"testing"
 
 	"worqcron/store"
@@ -19,6 +20,43 @@ func TestEarlierAt(t *testing.T) {
 	}{{0, knownAccepted}, {99, knownAccepted}, {100, knownElsewhere}, {150, knownAccepted}, {170, knownElsewhere}, {200, knownNothing}, {299, knownNothing}, {300, knownElsewhere}, {400, knownNothing}} {
 		if got := e.at(c.offset); got != c.want {
 			t.Errorf("at %d: got %d, want %d", c.offset, got, c.want)
+		}
+	}
+}
+
+// What --force sends again, an earlier run does not send as well.
+func TestForceTakesOverWhatIsPlanned(t *testing.T) {
+	for _, mode := range []string{ModeChunks, ModeRecords} {
+		box := &inbox{}
+		r := testRunner(t, &wire{script: []answering{box.accept}})
+		job := recordsJob(t, map[string]string{"in.csv": "a\n1\n2\n3\n"})
+		job.Chunk.Mode, job.Chunk.MaxRecords = mode, 1
+		wantSent := func(what string, want int) {
+			t.Helper()
+			if len(box.bodies) != want {
+				t.Errorf("mode %s, %s: %d triggers, want %d", mode, what, len(box.bodies), want)
+			}
+			box.bodies = nil
+		}
+		first := runJob(t, r, job, Order{Limit: 1})
+		wantSent("first", 1)
+		wantBalance(t, runJob(t, r, job, Order{Force: true}), store.Succeeded, store.RecordBalance{Read: 3, Accepted: 3})
+		wantSent("forced", 3)
+		if c := runJob(t, r, job, Order{}); c.Status != store.Skipped {
+			t.Errorf("mode %s: got %s (%s)", mode, c.Status, c.Reason)
+		}
+		wantSent("after it", 0)
+		for i, want := range []int{1, 3, 0} { // forced twice, though the file was delivered whole before
+			runJob(t, r, job, []Order{{Force: true, Limit: 1}, {Force: true}, {}}[i])
+			wantSent(fmt.Sprint("again ", i), want)
+		}
+		old, err := r.Ledger.FindRun(t.Context(), first.RunID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := r.Ledger.Receipt(t.Context(), old)
+		if err != nil || c.Records != (store.RecordBalance{Read: 3, Accepted: 1, Failed: 2}) {
+			t.Errorf("mode %s: the first run has %+v, %v", mode, c.Records, err)
 		}
 	}
 }

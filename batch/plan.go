@@ -185,12 +185,13 @@ func (p *planning) read(ctx context.Context, env *envelope) (*store.End, error) 
 	return p.finish(ctx, h)
 }
 
-// lookBack asks what earlier runs delivered, unless everything goes out again.
+// lookBack asks what earlier runs delivered. With --force everything goes out
+// again, also what an earlier run has still planned: here, and not there as well.
 func (p *planning) lookBack(ctx context.Context) (*history, error) {
-	if p.order.Force || p.job.Records.Unchanged == "send" {
+	if p.job.Records.Unchanged == "send" && !p.order.Force {
 		return newHistory(len(p.snapshot.Files)), nil
 	}
-	h, err := p.runner.lookBack(ctx, p.run, p.snapshot, p.job.Source.WhereReadsRun())
+	h, err := p.runner.lookBack(ctx, p.run, p.snapshot, lookingBack{p.job.Source.WhereReadsRun(), p.order.Force})
 	var structural *source.Error
 	if errors.As(err, &structural) {
 		return nil, &PlanError{err}
