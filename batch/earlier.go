@@ -48,11 +48,11 @@ func (e *earlier) at(offset int64) known {
 
 // history is what earlier runs did with the files of a run.
 type history struct {
+	asks      lookingBack
 	unchanged []string   // by file: the run that delivered it whole; "" if none did
 	files     []*earlier // by file: nil if nothing is known
 	hashes    []string   // by file: its content, where somebody asked
 	taken     []store.TakenOver
-	wanted    lookingBack
 }
 
 func newHistory(files int) *history {
@@ -76,7 +76,7 @@ func newHistory(files int) *history {
 // If everything goes out again, only what is taken over counts.
 func (r *Runner) lookBack(ctx context.Context, run *store.Run, snap *source.Snapshot, o lookingBack) (*history, error) {
 	h := newHistory(len(snap.Files))
-	h.wanted = o
+	h.asks = o
 	var found [][]store.Earlier
 	segments := map[store.TakenOver]bool{} // the same content may lie there twice
 	for i, f := range snap.Files {
@@ -134,9 +134,9 @@ type lookingBack struct {
 
 // lookBackFile finds what is known of the ranges and segments of file i and, if
 // that is wanted, the run that delivered it whole.
-func (r *Runner) lookBackFile(
-	ctx context.Context, run *store.Run, f *source.File, h *history, i int,
-) (list []store.Earlier, open []store.TakenOver, err error) {
+func (r *Runner) lookBackFile(ctx context.Context, run *store.Run, f *source.File, h *history, i int) (
+	list []store.Earlier, open []store.TakenOver, err error,
+) {
 	if f.Stdin() {
 		return nil, nil, nil // it can be read but once
 	}
@@ -149,7 +149,7 @@ func (r *Runner) lookBackFile(
 		return nil, nil, err
 	}
 	h.hashes[i] = hash
-	if h.wanted == (lookingBack{}) {
+	if h.asks == (lookingBack{}) {
 		if h.unchanged[i], err = r.Ledger.DeliveredBy(ctx, run.Schedule, run.Shape, hash); err != nil || h.unchanged[i] != "" {
 			return nil, nil, err
 		}
@@ -158,7 +158,7 @@ func (r *Runner) lookBackFile(
 		return nil, nil, err
 	}
 	open, err = r.Ledger.EarlierSegments(ctx, run, f.Size, hash)
-	if err == nil && h.wanted.whereReadsRun {
+	if err == nil && h.asks.whereReadsRun {
 		list, err = r.withUnbegun(ctx, list, open)
 		open = nil
 	}

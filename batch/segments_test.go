@@ -249,6 +249,28 @@ func TestRecordsModeKeepsThrottledChunks(t *testing.T) {
 	})
 }
 
+// A key that is refused stops the run with its chunk's row written. As WorqHat has
+// nothing of the run, another configuration plans it anew, here into fewer chunks.
+func TestRecordsModeIsPlannedAnewAfterARefusedKey(t *testing.T) {
+	for _, mode := range []string{ModeRecords, ModeChunks} {
+		box := &inbox{}
+		r := testRunner(t, &wire{script: []answering{answer(401, http.Header{}, `{"success":false}`), box.accept}})
+		job := recordsJob(t, map[string]string{"in.csv": "a\n1\n2\n3\n"})
+		c := runJob(t, r, job, Order{})
+		wantBalance(t, c, store.Stopped, store.RecordBalance{Read: 3, Pending: 3})
+		if chunks, open := rowsOf(t, r, c); chunks != 1 || len(open) != 1 || open[0].Begun != 1 {
+			t.Fatalf("%d chunks have a row, segments %+v", chunks, open)
+		}
+		job.Payload, job.Chunk.Mode = mustCompile(t, map[string]any{"kind": "other"}), mode
+		again := runJob(t, r, job, Order{})
+		wantBalance(t, again, store.Succeeded, store.RecordBalance{Read: 3, Accepted: 3})
+		want := map[string]int{ModeRecords: 3, ModeChunks: 1}[mode]
+		if again.RunID != c.RunID || len(box.bodies) != want || again.Attempts != int64(want)+1 || !strings.Contains(box.bodies[0], `"other"`) {
+			t.Errorf("mode %s: %d attempts, sent %q", mode, again.Attempts, box.bodies)
+		}
+	}
+}
+
 func TestRecordsModeStopsWhereTheSourceChanged(t *testing.T) {
 	job := recordsJob(t, map[string]string{"in.csv": "a\n1\n2\n3\n"})
 	box := &inbox{}
