@@ -19,6 +19,8 @@ func TestDialects(t *testing.T) {
 		{vector{name: "a quote in a skipped line of a CR file", data: "5\" wide\ra,b\r\"x\ny\",2\r", records: []string{`{"a":"x\ny","b":"2"}`}}, Dialect{SkipLines: 1}},
 		{vector{name: "a quote in a comment of a CR file", data: "\xef\xbb\xbf# 5\" wide\ra,b\r\"x\ny\",2\r", records: []string{`{"a":"x\ny","b":"2"}`}}, Dialect{Comment: "#"}},
 		{vector{name: "a quote in a comment, a CR in quotes", data: "##\"\na,b\n\"x\ry\",2\n##\"\n", records: []string{`{"a":"x\ry","b":"2"}`}, blank: 1}, Dialect{Comment: "##"}},
+		{vector{name: "no quotes, and what stands for none in a CR file", data: "a,b\r\xff,2\r", records: []string{"{\"a\":\"\ufffd\",\"b\":\"2\"}"}}, Dialect{Quote: QuoteNone, InvalidUTF8: invalidReplace}},
+		{vector{name: "no quotes, and what stands for none before the first line end", data: "\xff,b\r1,2\r", records: []string{"{\"\ufffd\":\"1\",\"b\":\"2\"}"}}, Dialect{Quote: QuoteNone, InvalidUTF8: invalidReplace}},
 		{vector{name: "more lines skipped than there are", data: "a,b\n1,2"}, Dialect{SkipLines: 5}},
 		{vector{name: "a separator line", data: "sep=;\r\na;b\r\n1;\"2\"\r\n", records: []string{`{"a":"1","b":"2"}`}}, Dialect{}},
 		{vector{name: "a separator line among the skipped", data: "\xef\xbb\xbfSEP=|\nx|y\na|b\n1|2\n", records: []string{`{"a":"1","b":"2"}`}}, Dialect{SkipLines: 2}},

@@ -119,7 +119,7 @@ type mapCompiler struct {
 func compileMapping(d *Dialect, format string, header []string, m expression.Moment) (*mapPlan, error) {
 	c := &mapCompiler{
 		mapPlan: &mapPlan{
-			csv: format == FormatCSV, header: header, array: d.RecordsAs == "columns", byName: map[string]*mapColumn{}, moment: m.Values(),
+			csv: format == FormatCSV, header: header, array: d.RecordsAs == RecordsAsColumns, byName: map[string]*mapColumn{}, moment: m.Values(),
 		},
 		dialect: d, format: format, index: map[string]int{},
 	}

@@ -148,6 +148,27 @@ func TestSeamsCSV(t *testing.T) {
 	}
 }
 
+// TestSeamsStdin reads each table, plain and packed, from the standard input.
+func TestSeamsStdin(t *testing.T) {
+	for _, s := range seams {
+		for _, compression := range []string{CompressionNone, CompressionGzip} {
+			if s.file != "" {
+				continue // it has no name
+			}
+			t.Run(s.name+", "+compression, func(t *testing.T) {
+				data := s.data
+				if compression == CompressionGzip {
+					data = string(gzipped(t, []byte(data)))
+				}
+				feed(t, data, true)
+				o := Options{Path: Stdin, Dialect: s.dialect}
+				o.Format, o.Compression = FormatCSV, compression
+				s.compare(t, checkedScan(t, o, []byte(s.data), how{block: 64}), true)
+			})
+		}
+	}
+}
+
 // TestSeamsJSON reads the same tables as lines of JSON and as documents.
 func TestSeamsJSON(t *testing.T) {
 	t.Parallel()

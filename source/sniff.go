@@ -89,7 +89,7 @@ func (n *newlineFinder) see(b []byte) bool {
 			n.skip = max(n.skip-1, 0)
 			n.matched, n.midLine = 0, false
 		case text && c != '\n':
-		case c == n.quote:
+		case c == n.quote && c != noQuote:
 			n.quoted = !n.quoted
 		case c == '\n' && !n.quoted:
 			n.lf = true

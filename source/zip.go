@@ -14,7 +14,7 @@ import (
 // maxZipEntries bounds the directory of a zip that is read into memory.
 const maxZipEntries = 10_000
 
-// zipBits are the flags of a member that say it is encrypted (APPNOTE 4.4.4).
+// zipEncrypted are the flags of a member that say it is encrypted (APPNOTE 4.4.4).
 const zipEncrypted = 1<<0 | 1<<6
 
 var errZipEntries = fmt.Errorf("has over %d entries", maxZipEntries)
