@@ -100,7 +100,7 @@ func (f *File) nameColumns(h head, p *csvParser, raw []byte, last bool) (head, b
 		h.names = []string{columnName(0)}
 		return h, true, nil
 	case blank.end >= maxHead:
-		return h, false, &Error{Path: f.Path, Line: 1, Msg: fmt.Sprintf("no record in the first %d bytes", maxHead), Hint: `name the columns: header = ["a", "b"] in [source]`}
+		return h, false, &Error{Path: f.Path, Line: 1, Column: 1, Msg: fmt.Sprintf("no record in the first %d bytes", maxHead), Hint: `name the columns: header = ["a", "b"] in [source]`}
 	}
 	return blank, last, nil
 }
@@ -131,7 +131,7 @@ func (f *File) tooLong(end int) error {
 	if end <= maxHead {
 		return nil
 	}
-	return &Error{Path: f.Path, Line: 1, Msg: fmt.Sprintf("header: none in the first %d bytes", maxHead)}
+	return &Error{Path: f.Path, Line: 1, Column: 1, Msg: fmt.Sprintf("header: none in the first %d bytes", maxHead), Hint: "have it written without what stands before the header"}
 }
 
 // takeNames takes the columns' names from the header, which text is, and goes
@@ -195,7 +195,7 @@ func (p *csvParser) strayCR(text []byte) int {
 }
 
 func (f *File) headerFault(h *head, b Bad) *Error {
-	return &Error{Path: f.Path, Line: int64(h.lines) + b.Line + 1, Column: b.Column, Msg: "header: " + b.Detail}
+	return &Error{Path: f.Path, Line: int64(h.lines) + b.Line + 1, Column: b.Column, Msg: "header: " + b.Detail, Hint: f.Advice(b.Reason)}
 }
 
 // checkNames refuses names that no object can have. h.lines are the lines before

@@ -35,12 +35,25 @@ func sameEachWay(t *testing.T, dir, name string, data []byte, o Options, h how) 
 	if want.Err != "" {
 		return // the message names the file
 	}
+	if utf8.Valid(data) {
+		wide := o
+		wide.Path, wide.Encoding = put("wide-"+name, []byte(utf16le(string(data)))), encodingUTF16LE
+		if got := checkedScan(t, wide, data, h); !reflect.DeepEqual(got, want) && !looksOther(got.Err) {
+			t.Fatalf("in UTF-16 %+v\n got %+v\nwant %+v\nfile: %.2000q", h, got, want, data)
+		}
+	}
 	for file, packed := range map[string][]byte{name + ".gz": gzipped(t, data), name + ".zst": zstded(t, data)} {
 		o.Path = put(file, packed)
 		if got := checkedScan(t, o, data, h); !reflect.DeepEqual(got, want) {
 			t.Fatalf("%s %+v\n got %+v\nwant %+v\nfile: %.2000q", file, h, got, want, data)
 		}
 	}
+}
+
+// looksOther says that a file was refused because its first bytes look like
+// something else.
+func looksOther(err string) bool {
+	return strings.Contains(err, "UTF-32") || strings.Contains(err, "looks like UTF-16BE") || strings.Contains(err, "is a") || strings.Contains(err, "is gzip") || strings.Contains(err, "is zstd")
 }
 
 var csvSeeds = []string{

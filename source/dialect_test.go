@@ -32,7 +32,7 @@ func TestDialects(t *testing.T) {
 		{vector{name: "no header, two columns behind a blank line and a comment", data: "\n#\n1,2\n\n", records: []string{`{"column_1":"1","column_2":"2"}`}, blank: 3}, Dialect{Header: headerNone, Comment: "#"}},
 		{vector{name: "no header, blank lines alone", data: "\n\n"}, Dialect{Header: headerNone}},
 		{vector{name: "one name instead of a header, and an empty value", data: "\n1\n", records: []string{`{"x":""}`, `{"x":"1"}`}}, Dialect{Header: headerNone, Columns: []string{"x"}}},
-		{vector{name: "no header, blank lines without end", data: strings.Repeat("\n", 2<<20) + "1,2\n", err: "f.csv:1: no record in the first"}, Dialect{Header: headerNone}},
+		{vector{name: "no header, blank lines without end", data: strings.Repeat("\n", 2<<20) + "1,2\n", err: "f.csv:1:1: no record in the first"}, Dialect{Header: headerNone}},
 		{vector{name: "names instead of a header", data: "old,names\n1,2\n1,2,3\n", records: []string{`{"x":"1","y":"2"}`}, bad: []string{"3:1 ragged"}}, Dialect{Header: headerNone, Columns: []string{"x", "y"}, SkipLines: 1}},
 		{vector{name: "padded", data: "a,b,c\n1\n\"2\",\n3,4,5\n1,2,3,4\n\n", records: []string{`{"a":"1","b":"","c":""}`, `{"a":"2","b":"","c":""}`, `{"a":"3","b":"4","c":"5"}`}, bad: []string{"5:1 ragged"}, blank: 1}, Dialect{Ragged: raggedPad}},
 		{vector{name: "suffixes", data: "a,,a,a_2,a,\n1,2,3,4,5,6\n", records: []string{`{"a":"1","column_2":"2","a_3":"3","a_2":"4","a_4":"5","column_6":"6"}`}}, Dialect{HeaderDuplicates: suffixed}},

@@ -10,8 +10,8 @@ type Options struct {
 	Path string
 	// Order is the order of the files: "name" (also ""), or "mtime", oldest first.
 	Order string
-	// MaxRecordBytes bounds one record as it lies in the file, without its line
-	// feed; a longer one is bad. 0 means DefaultMaxRecordBytes.
+	// MaxRecordBytes bounds one record as it lies in the file, unpacked and as
+	// UTF-8, without its line feed; a longer one is bad. 0 means DefaultMaxRecordBytes.
 	MaxRecordBytes int
 	// Moment is what expressions know of the run, beside the record's columns.
 	Moment expression.Moment

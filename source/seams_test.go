@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -210,6 +211,36 @@ func TestSeamsJSON(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPlacesInOneLine has more bad values in one line than one parse may list,
+// and records that grow, so that a parse is begun again.
+func TestPlacesInOneLine(t *testing.T) {
+	t.Parallel()
+	var array strings.Builder
+	array.WriteString("[")
+	const elements = 3 * maxListedBad
+	for i := range elements {
+		if i > 0 {
+			array.WriteString(" ,")
+		}
+		if value := strings.Repeat("é", i%7); i%3 == 0 {
+			fmt.Fprintf(&array, "{\"id\": \"%sx\"}", value)
+		} else {
+			fmt.Fprintf(&array, "{\"text\":%q,\"id\":%d}", value, i)
+		}
+	}
+	array.WriteString("]")
+	o := Options{
+		Path:    write(t, "f.json", []byte(array.String())),
+		Dialect: mapping(Mapping{Types: map[string]string{"id": "integer"}, Set: []Assignment{{Name: "more", Value: `repeat("y", 1500)`}}}),
+	}
+	for _, block := range []int{1 << 10, 1 << 20} {
+		got := mappedDocument(t, o, []byte(array.String()), how{block: block})
+		if len(got.Bad) != elements/3 || len(got.Records) != elements-elements/3 {
+			t.Errorf("blocks of %d: %d records and %d bad ones", block, len(got.Records), len(got.Bad))
+		}
 	}
 }
 

@@ -46,6 +46,7 @@ func TestTraps(t *testing.T) {
 		{row: "NUL byte", file: "f.csv", plain: "a,b\n1,x\x00\n", want: `2:4 nul_byte: column "b": a NUL byte`},
 		{row: "invalid UTF-8", file: "f.csv", plain: "a,b\n1,x\xff\n", want: `2:4 invalid_utf8: column "b": bytes that are not UTF-8`},
 		{row: "invalid UTF-8, replaced and counted", file: "f.csv", plain: "a,b\n1,x\xff\n\xc3,\xff\n1,2\n", options: dialect(Dialect{InvalidUTF8: invalidReplace}), want: "2-2 {\"a\":\"1\",\"b\":\"x\ufffd\"}\n3-3 {\"a\":\"\ufffd\",\"b\":\"\ufffd\"}\n4-4 {\"a\":\"1\",\"b\":\"2\"}", replaced: 2},
+		{row: "invalid UTF-8 in the header", file: "f.csv", plain: "a,b\xff\n1,2\n", want: `f.csv:1:4: header: field 2: bytes that are not UTF-8; the text may be in another encoding: set encoding, such as "windows-1252", or invalid_utf8 = "replace"`},
 		{row: "header only", file: "f.csv", plain: "a,b\n"},
 		{row: "empty file", file: "f.csv"},
 		{row: "no final newline", file: "f.csv", plain: "a,b\n1,2", want: `2-2 {"a":"1","b":"2"}`}, // growing: TestGrowingFile
