@@ -294,7 +294,7 @@ func (b *bodyBuilder) fillFromFiles(c *store.Chunk) (total int64, err error) {
 	return total, nil
 }
 
-var errGone = errors.New("is gone")
+var errGone = errors.New("is gone; it is removed when the run has ended")
 
 // fillFromSpool takes the lines of the chunk's frame and turns the newlines
 // between them into commas: a record has no newline of its own.
