@@ -97,6 +97,9 @@ func (c *mapCompiler) unknownHint(name string, scope expression.Scope) string {
 	if c.isDropped(name) {
 		return "it is dropped before"
 	}
+	if slices.ContainsFunc(c.dialect.Set, func(a Assignment) bool { return a.Name == name }) {
+		return "only set makes it, and an expression sees the record as it was before set"
+	}
 	var known []string
 	for _, m := range c.members[:c.own] {
 		known = append(known, m.name)

@@ -155,6 +155,7 @@ func TestCheckMapping(t *testing.T) {
 		{name: "typed and renamed", path: "x.csv", d: where(`amount == 5 and a == "x"`).with(Mapping{Types: map[string]string{"a": "integer"}, Rename: map[string]string{"a": "amount"}})},
 		{name: "known columns", path: "x.csv", d: Dialect{Columns: columns, Mapping: Mapping{Where: `amuont == "1"`}}, steps: []any{"where"}, msg: "unknown name amuont", hint: `did you mean "amount"? the columns are id, amount`},
 		{name: "kept columns", path: "x.csv", d: where(`bbb == "1"`).with(Mapping{Keep: []string{"a"}}), steps: []any{"where"}, msg: "unknown name bbb", hint: "the columns are a"},
+		{name: "a member that set makes", d: set("x", `a + "1"`, "y", "x").with(Mapping{Keep: []string{"a"}}), path: "x.csv", steps: []any{"set", "y"}, msg: "unknown name x", hint: "only set makes it, and an expression sees the record as it was before set"},
 		{name: "dropped column", path: "x.csv", d: where(`a == "1"`).with(Mapping{Drop: []string{"a"}}), steps: []any{"where"}, msg: "unknown name a", hint: "it is dropped before"},
 		{name: "unknown type", d: types("a", "int"), steps: []any{"types", "a"}, msg: `"int" is not a type`, hint: `use "string", "integer", "number", "boolean" or "json"`},
 		{name: "null values of NDJSON", path: "x.jsonl", d: mapping(Mapping{NullValues: []string{""}}), steps: []any{"null_values"}, msg: "is for CSV, and these files are NDJSON", hint: "leave it out: JSON has null itself"},
