@@ -67,13 +67,15 @@ func TestEndState(t *testing.T) {
 		{"one failed", store.ChunkBalance{Planned: 2, Accepted: 1, Failed: 1}, store.RecordBalance{Read: 5, Accepted: 2, Failed: 3}, nil, store.Partial},
 		{"all failed", store.ChunkBalance{Planned: 1, Failed: 1}, store.RecordBalance{Read: 5, Failed: 5}, nil, store.Failed},
 		{"dead", store.ChunkBalance{Planned: 1, Accepted: 1}, store.RecordBalance{Read: 5, Accepted: 4, Dead: 1}, nil, store.Partial},
+		{"all dead", store.ChunkBalance{}, store.RecordBalance{Read: 5, Dead: 5}, nil, store.Failed},
+		{"dead, and the others filtered", store.ChunkBalance{}, store.RecordBalance{Read: 5, Dead: 1, Filtered: 4}, nil, store.Partial},
 		{"does not balance", store.ChunkBalance{Planned: 1, Accepted: 1}, store.RecordBalance{Read: 6, Accepted: 5}, nil, store.Failed},
 		{"skipped", store.ChunkBalance{}, store.RecordBalance{}, &store.End{State: store.Skipped}, store.Skipped},
 		{"a failure cannot hide what is planned", store.ChunkBalance{Planned: 2, Accepted: 1, Pending: 1}, store.RecordBalance{Read: 2, Accepted: 1, Pending: 1}, &store.End{State: store.Failed}, store.Stopped},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := &store.Receipt{Chunks: c.chunks, Records: c.records}
-			r.Balanced = c.records.Read == c.records.Accepted+c.records.Failed+c.records.Dead+c.records.Unknown+c.records.Pending
+			r.Balanced = c.records.Read == c.records.Accepted+c.records.Filtered+c.records.Failed+c.records.Dead+c.records.Unknown+c.records.Pending
 			if got := endState(r, c.imposed); got.State != c.want {
 				t.Errorf("got %s (%s), want %s", got.State, got.Reason, c.want)
 			}

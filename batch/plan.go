@@ -238,6 +238,9 @@ func (p *planning) unchanged(h *history) *store.End {
 	}
 	if before, err := p.runner.Ledger.FindRun(context.Background(), since); err == nil {
 		since = before.Name()
+		if c, err := p.runner.Ledger.Receipt(context.Background(), before); err == nil && c.Records.Dead > 0 {
+			since += ", which has " + counted(c.Records.Dead, "dead record")
+		}
 	}
 	return &store.End{State: store.Skipped, Reason: "unchanged since run " + since}
 }

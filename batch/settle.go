@@ -90,6 +90,8 @@ func endState(c *store.Receipt, imposed *store.End) store.End {
 		return store.End{State: store.Held, Reason: counted(c.Records.Unknown, "record") + " left to an earlier run that has not settled them"}
 	case c.Chunks.Failed > 0 && c.Chunks.Accepted == 0:
 		return store.End{State: store.Failed, Reason: "nothing was accepted"}
+	case c.Records.Dead > 0 && c.Records.Dead == c.Records.Read:
+		return store.End{State: store.Failed, Reason: "nothing was accepted: " + partialReason(c)}
 	case c.Chunks.Failed > 0 || c.Records.Dead > 0:
 		return store.End{State: store.Partial, Reason: partialReason(c)}
 	}

@@ -19,7 +19,8 @@ INSERT INTO delivered_files (schedule, content_hash, shape, run_id, path, dead, 
 SELECT r.schedule, s.content_hash, r.shape, r.run_id, s.path,
        (SELECT count(*) FROM dead_letters d WHERE d.run = s.run AND d.file = s.file), ?1
 FROM snapshots s JOIN runs r ON r.id = s.run
-WHERE s.run = ?2 AND s.content_hash <> '' AND s.unchanged_since = '' AND s.records > 0 AND r.planned_at IS NOT NULL
+WHERE s.run = ?2 AND s.content_hash <> '' AND s.unchanged_since = '' AND r.planned_at IS NOT NULL
+  AND s.records > (SELECT count(*) FROM dead_letters d WHERE d.run = s.run AND d.file = s.file)
   AND r.records_elsewhere = 0
   AND s.file NOT IN (
     SELECT g.file FROM chunks c INDEXED BY chunks_by_state CROSS JOIN chunk_ranges g ON g.run = c.run AND g.chunk = c.chunk

@@ -121,6 +121,9 @@ func (p *program) confirmResolve(ctx context.Context, cfg *config.Config, q reso
 	if err := errors.Join(err, r.Close()); err != nil {
 		return err
 	}
+	if run.State.Ended() && c.Chunks.Unknown == 0 { // else recovery may find some
+		return fmt.Errorf("run %s: nothing is unknown", run.Name())
+	}
 	what := count(c.Chunks.Unknown, "unknown chunk")
 	if q.Chunk != 0 {
 		what = fmt.Sprintf("chunk %d", q.Chunk)

@@ -24,7 +24,10 @@ func newRuns(p *program) *cobra.Command {
 			if len(args) == 1 {
 				name = args[0]
 			}
-			return p.runs(c.Context(), name, max(n, 1))
+			if n < 1 {
+				return usageError{errors.New("runs: --number must be 1 or more")}
+			}
+			return p.runs(c.Context(), name, n)
 		},
 	}
 	c.Flags().IntVarP(&n, "number", "n", 20, "how many runs")
@@ -77,7 +80,10 @@ func (p *program) runs(ctx context.Context, name string, n int) (err error) {
 		return printJSON(p.out, map[string]any{"runs": list})
 	}
 	if len(list) == 0 {
-		fmt.Fprintln(p.err, "no runs yet")
+		if name != "" {
+			name = " of " + name
+		}
+		fmt.Fprintf(p.err, "no runs%s yet\n", name)
 		return nil
 	}
 	fmt.Fprintf(p.out, "%-36s %-11s %12s %12s %8s %8s  %s\n", "run", "status", "read", "accepted", "chunks", "unknown", "reason")
