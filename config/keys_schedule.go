@@ -89,7 +89,7 @@ func chunkKeys() section {
 			{
 				name: "mode", standard: `"chunks"`,
 				kind: firstIsEmptyKind(func(s *settings) *string { return &options(s).Mode }, "chunks", "records"),
-				doc:  "`\"chunks\"` packs as many records into a body as fit; `\"records\"` sends one trigger a record.",
+				doc:  "`\"chunks\"` packs as many records into a body as fit; `\"records\"` sends one trigger a record, with the record's members beside the payload's. A record with a member of the same name as one of the payload's is bad.",
 			},
 			{
 				name: "records_as", standard: `"array"`,

@@ -30,7 +30,7 @@ func fileKeys() []key {
 		{
 			name: "path", required: true, own: true,
 			kind: textKind("path", `"inbox/orders-*.csv"`, setSourcePath),
-			doc:  "A file, or a glob with `*`, `?`, `[a-z]`, `{a,b}` and `**` (any depth). A relative path starts at the configuration file's folder. `\"-\"` is the standard input of `worqcron run`.",
+			doc:  "A file, or a glob with `*`, `?`, `[a-z]`, `{a,b}` and `**` (any depth). A relative path starts at the configuration file's folder. `\"-\"` is the standard input of `worqcron run` and `worqcron plan`; it needs `format`.",
 		},
 		{
 			name: "order", standard: `"name"`,
@@ -61,12 +61,12 @@ func textKeys() []key {
 		{
 			name: "format", words: "by the file's name",
 			kind: choiceKind(func(s *settings) *string { return &dialect(s).Format }, "csv", "ndjson", "json"),
-			doc:  "What is in the files. By name: `.csv` and `.tsv`; `.ndjson` and `.jsonl`; `.json`; each also before `.gz`, `.zst` or `.zip`.",
+			doc:  "What is in the files. By name: `.csv` and `.tsv`; `.ndjson` and `.jsonl`; `.json`; each also before `.gz`, `.zst` or `.zip`. The name of the file in a `.zip` counts as well.",
 		},
 		{
 			name: "compression", words: "by the file's name",
 			kind: choiceKind(func(s *settings) *string { return &dialect(s).Compression }, "none", "gzip", "zstd", "zip"),
-			doc:  "How the files are compressed. By name: `.gz`, `.zst`, `.zip`, else not.",
+			doc:  "How the files are compressed. By name: `.gz`, `.zst`, `.zip`, else not. A zip must hold one file.",
 		},
 		{
 			name: "encoding", words: "UTF-8, or UTF-16 by its byte order mark",
@@ -81,7 +81,7 @@ func textKeys() []key {
 		{
 			name: "pointer", words: "the document itself",
 			kind: textKind("JSON pointer", `"/data/items"`, setPointer),
-			doc:  "Where the list of records lies in a JSON document ([RFC 6901](https://www.rfc-editor.org/rfc/rfc6901)). Only for JSON.",
+			doc:  "Where the list of records lies in a JSON document, such as `\"/data/items\"` ([RFC 6901](https://www.rfc-editor.org/rfc/rfc6901)). Without it the document is one list, or objects one after the other. Only for JSON.",
 		},
 	}
 }
@@ -92,7 +92,7 @@ func csvKeys() []key {
 		{
 			name: "delimiter", words: "`\",\"`, in `.tsv` files a tab",
 			kind: delimiterKind(func(s *settings) *string { return &dialect(s).Delimiter }),
-			doc:  "What separates the fields of a CSV record; `\"\\t\"` is a tab.",
+			doc:  "What separates the fields of a CSV record; `\"\\t\"` is a tab. A first line such as `sep=;`, which Excel writes, wins over it and is no record.",
 		},
 		{
 			name: "quote", standard: `'"'`,
@@ -107,12 +107,12 @@ func csvKeys() []key {
 		{
 			name: "skip_lines", standard: "0",
 			kind: countKind(func(s *settings) *int { return &dialect(s).SkipLines }, 0, 1_000_000),
-			doc:  "Lines before the header, or before the first record if there is none, that are not looked at.",
+			doc:  "Lines before the header (or before the first record, if there is no header) that are not looked at. They are the file's lines, whatever is in them; a `sep=` line is one of them.",
 		},
 		{
 			name: "comment", words: "none",
 			kind: textKind("string", `"#"`, setComment),
-			doc:  "A line of a CSV file that begins with this is no record.",
+			doc:  "A line of a CSV file that begins with this is no record, and no header.",
 		},
 		{
 			name: "ragged", standard: `"bad"`,
@@ -122,7 +122,7 @@ func csvKeys() []key {
 		{
 			name: "header_duplicates", standard: `"error"`,
 			kind: firstIsEmptyKind(func(s *settings) *string { return &dialect(s).HeaderDuplicates }, "error", "suffix"),
-			doc:  "Columns with equal or no names fail the run, or become `name`, `name_2`, `name_3`, and `column_N` for the Nth without a name.",
+			doc:  "Columns with equal names, or without one, fail the run; or they get names: the second and third `name` become `name_2` and `name_3`, and a fourth column without a name `column_4`.",
 		},
 		{
 			name: "null_values", words: "none",
@@ -139,12 +139,12 @@ func mappingKeys() []key {
 		{
 			name: "types", words: "none",
 			kind: typesKind(dialect),
-			doc:  "By column: `\"string\"`, `\"integer\"`, `\"number\"`, `\"boolean\"` or `\"json\"` (the field's text is the JSON value). CSV fields are strings without it. A value that does not convert exactly makes its record bad.",
+			doc:  "By column: `\"string\"`, `\"integer\"`, `\"number\"`, `\"boolean\"` or `\"json\"` (the field's text is the JSON value). CSV fields are strings without it. Columns have the names that they have in the file. A value that does not convert exactly makes its record bad: `007` and `1.0` are no integers, `1,5` is no number, and an empty field is neither; [sources.md](sources.md#types-and-what-is-bad) says what is.",
 		},
 		{
 			name: "rename", words: "none",
 			kind: renameKind(dialect),
-			doc:  "Other names for columns, old = new.",
+			doc:  "Other names for columns, old = new: `{ \"Invoice No.\" = \"invoice\" }`.",
 		},
 		{
 			name: "keep", words: "all columns",
@@ -154,17 +154,17 @@ func mappingKeys() []key {
 		{
 			name: "drop", words: "none",
 			kind: namesKind(func(s *settings) *[]string { return &dialect(s).Drop }),
-			doc:  "The columns that do not go out. Not together with `keep`.",
+			doc:  "The columns that do not go out, by their names after `rename`. Not together with `keep`.",
 		},
 		{
 			name: "where", words: "all records",
 			kind: textKind("expression", `"status == 'open'"`, setWhere),
-			doc:  "An expression over the record; one for which it is false is *filtered*: counted, not sent.",
+			doc:  "An [expression](#expressions) over the record; one for which it is false is *filtered*: counted, not sent.",
 		},
 		{
 			name: "set", words: "none",
 			kind: setKind(dialect),
-			doc:  "Members to add or to overwrite, each with an expression, evaluated in the order in which they stand.",
+			doc:  "Members to add, in this order, or to overwrite, each with an [expression](#expressions). All of them see the record as it was before `set`.",
 		},
 	}
 }
@@ -176,7 +176,7 @@ func policyKeys() []key {
 		{
 			name: "on_bad_record", standard: `"quarantine"`,
 			kind: choiceKind(func(s *settings) *string { return &records(s).OnBad }, "quarantine", "fail"),
-			doc:  "A record that cannot be read or sent is put aside with line, column and reason, or fails the run before anything is sent.",
+			doc:  "A record that cannot be read or sent is put aside with line, column and reason (it is *dead*) and the others go out; or it fails the run before anything is sent.",
 		},
 		{
 			name: "max_bad", standard: `"1%"`,
@@ -186,7 +186,7 @@ func policyKeys() []key {
 		{
 			name: "empty", words: "`\"skip\"` for a glob, `\"fail\"` for a single file",
 			kind: choiceKind(func(s *settings) *string { return &records(s).Empty }, "skip", "fail"),
-			doc:  "What a run does that finds no records.",
+			doc:  "What a run does that finds no file or no record: it is *skipped*, or fails.",
 		},
 		{
 			name: "unchanged", standard: `"skip"`,

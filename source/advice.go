@@ -16,6 +16,10 @@ func (f *File) Advice(reason string) string {
 		if f.Format == FormatCSV && !slices.Contains(f.dialect.NullValues, "") {
 			return `if empty fields are meant, null_values = [""] makes them null`
 		}
+	case ReasonExpression:
+		if f.Format != FormatCSV {
+			return `if a member may be missing, write user?.id for user.id`
+		}
 	case ReasonInvalidJSON, ReasonNotAnObject, ReasonTrailingData:
 		if f.Format == FormatNDJSON {
 			return `if records go over several lines or stand in an array, set format = "json"`
