@@ -141,6 +141,16 @@ func (s *segmentReader) chunk(number int64) (*store.Chunk, []byte) {
 	return c, text
 }
 
+// atLine is the number of the chunk that has a line, or 0.
+func (s *segmentReader) atLine(line int64) int64 {
+	for i := range s.list {
+		if p := &s.list[i].place; p.FirstLine <= line && line <= p.LastLine {
+			return s.segment.FirstChunk + int64(i)
+		}
+	}
+	return 0
+}
+
 // maxFrame bounds the frame of a spooled segment: its records, the one that made
 // it full, and their places.
 func (rec *records) maxFrame() int64 {

@@ -87,7 +87,7 @@ func FindChunk(ctx context.Context, r *store.Reader, run *store.Run, number int6
 	if err != nil {
 		return nil, err
 	}
-	c, err = readChunk(ctx, r, run, seg, number)
+	c, err = readChunk(ctx, r, run, seg, func(*segmentReader) int64 { return number })
 	var changed *SourceChangedError
 	if errors.As(err, &changed) {
 		c, err = &store.Chunk{
@@ -101,7 +101,24 @@ func FindChunk(ctx context.Context, r *store.Reader, run *store.Run, number int6
 	return c, nil
 }
 
-func readChunk(ctx context.Context, r *store.Reader, run *store.Run, seg *store.Segment, number int64) (c *store.Chunk, err error) {
+// ChunkAtLine returns the number of the chunk that has a line of its segment's
+// file; 0 if the line is of no record that goes out. Where the source has changed
+// since, it is a *SourceChangedError.
+func ChunkAtLine(ctx context.Context, r *store.Reader, run *store.Run, segment, line int64) (number int64, err error) {
+	seg, err := r.Segment(ctx, run.ID, segment)
+	if err != nil {
+		return 0, err
+	}
+	_, err = readChunk(ctx, r, run, seg, func(s *segmentReader) int64 {
+		number = s.atLine(line)
+		return number
+	})
+	return number, err
+}
+
+// readChunk loads a segment and makes the chunk that pick names by its number;
+// nil for 0.
+func readChunk(ctx context.Context, r *store.Reader, run *store.Run, seg *store.Segment, pick func(*segmentReader) int64) (c *store.Chunk, err error) {
 	rec, err := openStored(ctx, r, run)
 	if err != nil {
 		return nil, err
@@ -115,6 +132,8 @@ func readChunk(ctx context.Context, r *store.Reader, run *store.Run, seg *store.
 	if err := s.load(*seg); err != nil {
 		return nil, err
 	}
-	c, _ = s.chunk(number)
+	if number := pick(s); number != 0 {
+		c, _ = s.chunk(number)
+	}
 	return c, nil
 }

@@ -141,24 +141,24 @@ func (p *program) printRun(ctx context.Context, r *store.Reader, c *store.Receip
 // printTrouble lists what of a run was not accepted, with its reasons and places:
 // failed chunks, those that wait for a decision, and dead records.
 func (p *program) printTrouble(ctx context.Context, r *store.Reader, run *store.Run, c *store.Receipt) error {
-	if err := p.printInState(ctx, r, run, store.ChunkFailed, c.Chunks.Failed, "failed: not accepted, and not sent again by itself"); err != nil {
-		return err
-	}
-	if err := p.printInState(ctx, r, run, store.ChunkUnknown, c.Chunks.Unknown, "held: sent, but the answer is unknown"); err != nil {
-		return err
+	if c.Chunks.Failed > 0 {
+		fmt.Fprintf(p.out, "\nfailed: not accepted, and not sent again by itself\n")
+		if err := p.printInState(ctx, r, run, store.ChunkFailed, c.Chunks.Failed); err != nil {
+			return err
+		}
 	}
 	if c.Chunks.Unknown > 0 {
+		fmt.Fprintf(p.out, "\nheld: sent, but the answer is unknown\n")
+		if err := p.printInState(ctx, r, run, store.ChunkUnknown, c.Chunks.Unknown); err != nil {
+			return err
+		}
 		fmt.Fprintf(p.out, "  worqcron resolve %s --accepted | --resend | --abandon --reason TEXT\n", run.Name())
 	}
 	return p.printDead(ctx, r, run, c.Records.Dead)
 }
 
-// printInState lists the chunks in a state, of which there are total, under a
-// title.
-func (p *program) printInState(ctx context.Context, r *store.Reader, run *store.Run, state store.ChunkState, total int64, title string) error {
-	if total == 0 {
-		return nil
-	}
+// printInState lists the chunks in a state, of which there are total.
+func (p *program) printInState(ctx context.Context, r *store.Reader, run *store.Run, state store.ChunkState, total int64) error {
 	files, err := r.Files(ctx, run.ID)
 	if err != nil {
 		return err
@@ -167,7 +167,6 @@ func (p *program) printInState(ctx context.Context, r *store.Reader, run *store.
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "\n%s\n", title)
 	for _, chunk := range list {
 		j, _, err := chunkDetails(ctx, r, run, files, chunk)
 		if err != nil {

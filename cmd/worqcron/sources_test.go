@@ -13,7 +13,7 @@ import (
 
 // fence is a fenced block of a Markdown page: its language, a file's name and
 // that file's encoding where they follow, and its text.
-var fence = regexp.MustCompile("(?ms)^```(\\w+)(?: (\\S+))?(?: (\\S+))?\n(.*?)^```$")
+var fence = regexp.MustCompile("(?s)\n```(\\w+)(?: (\\S+))?(?: (\\S+))?\n(.*?\n)```")
 
 var tableName = regexp.MustCompile(`(?m)^\[schedules\.([\w-]+)`)
 

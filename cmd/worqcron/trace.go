@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"worqcron/batch"
 	"worqcron/store"
 )
 
@@ -25,7 +26,7 @@ type traceJSON struct {
 	Source       []sourceJSON  `json:"source"`
 	BodyHash     string        `json:"body_hash"`
 	Key          string        `json:"key"`
-	Segment      *segmentJSON  `json:"segment,omitempty"` // the line is in a chunk of it that was never tried
+	Segment      *segmentJSON  `json:"segment,omitempty"` // the line is in a chunk of it, and the source changed before that was tried
 }
 
 func newTrace(p *program) *cobra.Command {
@@ -101,8 +102,33 @@ func find(ctx context.Context, r *store.Reader, what string) ([]store.Place, []s
 	if places, err = r.ByLine(ctx, path, line); err != nil {
 		return nil, nil, err
 	}
+	if places, err = narrowed(ctx, r, places, line); err != nil {
+		return nil, nil, err
+	}
 	dead, err := r.DeadByLine(ctx, path, line)
 	return places, dead, err
+}
+
+// narrowed puts the chunk that has a line in the place of its segment, and leaves
+// out segments in which it is no record. One whose source has changed stays.
+func narrowed(ctx context.Context, r *store.Reader, places []store.Place, line int64) (list []store.Place, err error) {
+	for _, place := range places {
+		if place.Segment == 0 {
+			list = append(list, place)
+			continue
+		}
+		chunk, err := batch.ChunkAtLine(ctx, r, place.Run, place.Segment, line)
+		var changed *batch.SourceChangedError
+		switch {
+		case errors.As(err, &changed):
+			list = append(list, place)
+		case err != nil:
+			return nil, err
+		case chunk != 0:
+			list = append(list, store.Place{Run: place.Run, Chunk: chunk})
+		}
+	}
+	return list, nil
 }
 
 // fileLine reads FILE:LINE.
@@ -161,7 +187,8 @@ func (p *program) printRunOf(run *store.Run) {
 	fmt.Fprintf(p.out, "schedule  %s\nrun       %s  (%s)\nflow      %s\n", run.Schedule, run.Name(), run.RunID, run.FlowID)
 }
 
-// traceSegment prints a segment of whose chunks one will have the line.
+// traceSegment prints a segment of whose chunks one has the line; which one, its
+// source can no longer tell.
 func (p *program) traceSegment(ctx context.Context, r *store.Reader, place store.Place, files []store.SnapshotFile) error {
 	s, err := r.Segment(ctx, place.Run.ID, place.Segment)
 	if err != nil {
