@@ -95,7 +95,7 @@ func (p *packer) block(file int, b *source.Block, known *earlier) error {
 	p.totals.filtered += b.Filtered
 	at := place{file: file, block: b, known: known, pieceStart: -1}
 	bad := 0
-	for i := range b.Records {
+	for i := 0; i < len(b.Records); i++ {
 		rec := &b.Records[i]
 		for bad < len(b.Bad) && b.Bad[bad].Start < b.Start+int64(rec.Start) {
 			if err := p.deadLetter(&at, b.Bad[bad]); err != nil {
@@ -107,6 +107,9 @@ func (p *packer) block(file int, b *source.Block, known *earlier) error {
 			return err
 		}
 		at.json += int64(rec.Size) + 1
+		if bad == len(b.Bad) {
+			i += p.follow(&at, b.Records[i+1:])
+		}
 	}
 	for ; bad < len(b.Bad); bad++ {
 		if err := p.deadLetter(&at, b.Bad[bad]); err != nil {
@@ -184,6 +187,40 @@ func (p *packer) add(at *place, rec *source.Record) error {
 	p.joined += int64(rec.Size)
 	p.records++
 	return nil
+}
+
+// follow adds the records that follow a piece, up to the first that does more
+// than make the chunk longer, and returns how many. It does what record would do
+// with them, all at once.
+func (p *packer) follow(at *place, records []source.Record) (n int) {
+	if at.pieceStart < 0 || at.known != nil || p.envelope.perRecord {
+		return 0
+	}
+	most := len(records)
+	if p.chunk.MaxRecords > 0 {
+		most = min(most, p.chunk.MaxRecords-int(p.records))
+	}
+	joined, end, room := p.joined, at.pieceEnd, p.chunk.MaxBytes-p.envelope.size(0)
+	for ; n < most; n++ {
+		rec := &records[n]
+		longer := joined + 1 + int64(rec.Size)
+		if longer >= room || p.gapless && int64(rec.Start) != end {
+			break
+		}
+		joined, end = longer, int64(rec.End)
+	}
+	if n == 0 {
+		return 0
+	}
+	at.json += joined - p.joined
+	at.pieceEnd, at.jsonEnd = end, at.json
+	last := &p.ranges[len(p.ranges)-1]
+	last.ByteEnd, last.LastLine = at.block.Start+end, at.block.FirstLine+int64(records[n-1].LastLine)
+	last.Records += int64(n)
+	p.totals.records += int64(n)
+	p.records += int64(n)
+	p.joined = joined
+	return n
 }
 
 // endPiece hands over what the open range has of the block so far. Whatever
