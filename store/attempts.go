@@ -39,7 +39,7 @@ SELECT ?1, ?2, count(*) + 1, ?3, ?4, ?5, '', '', 0 FROM attempts WHERE run = ?1 
 // accepted attempt, is ErrState.
 func (l *Ledger) BeginAttempt(ctx context.Context, run, chunk int64, bodyHash string, bodyBytes int64) (attemptID int64, err error) {
 	err = l.write(ctx, func(tx *sql.Tx) error {
-		attemptID, err = beginAttempt(ctx, tx, intent{run, chunk, bodyHash, bodyBytes})
+		attemptID, err = l.prepared.beginAttempt(ctx, tx, intent{run, chunk, bodyHash, bodyBytes})
 		return err
 	})
 	if err != nil {
@@ -55,11 +55,27 @@ type intent struct {
 	bodyBytes  int64
 }
 
-func beginAttempt(ctx context.Context, tx *sql.Tx, i intent) (attemptID int64, err error) {
-	if err := mustChange(tx.ExecContext(ctx, claimChunk, i.run, i.chunk)); err != nil {
+// attemptStatements are those of each attempt. They are prepared once: SQLite
+// takes as long to read them as to run them.
+type attemptStatements struct{ claim, insert, finish, move *sql.Stmt }
+
+func prepareAttempts(ctx context.Context, db *sql.DB) (s attemptStatements, err error) {
+	for _, p := range []struct {
+		into  **sql.Stmt
+		query string
+	}{{&s.claim, claimChunk}, {&s.insert, insertAttempt}, {&s.finish, finishAttempt}, {&s.move, moveChunk}} {
+		if *p.into, err = db.PrepareContext(ctx, p.query); err != nil {
+			return s, err // closing db closes those that are prepared
+		}
+	}
+	return s, nil
+}
+
+func (s *attemptStatements) beginAttempt(ctx context.Context, tx *sql.Tx, i intent) (attemptID int64, err error) {
+	if err := mustChange(tx.StmtContext(ctx, s.claim).ExecContext(ctx, i.run, i.chunk)); err != nil {
 		return 0, err
 	}
-	res, err := tx.ExecContext(ctx, insertAttempt, i.run, i.chunk, i.bodyHash, i.bodyBytes, ms(time.Now()))
+	res, err := tx.StmtContext(ctx, s.insert).ExecContext(ctx, i.run, i.chunk, i.bodyHash, i.bodyBytes, ms(time.Now()))
 	if err != nil {
 		return 0, err
 	}
@@ -116,12 +132,12 @@ func (l *Ledger) FinishAttempt(ctx context.Context, attemptID int64, e AttemptEn
 		notBefore = ms(e.NotBefore)
 	}
 	err := l.write(ctx, func(tx *sql.Tx) error {
-		err := mustChange(tx.ExecContext(ctx, finishAttempt, ms(time.Now()), e.Outcome, e.Reason, e.Detail, e.StatusCode,
+		err := mustChange(tx.StmtContext(ctx, l.prepared.finish).ExecContext(ctx, ms(time.Now()), e.Outcome, e.Reason, e.Detail, e.StatusCode,
 			e.AnalyticsID, e.Answer, attemptID))
 		if err != nil {
 			return err
 		}
-		return mustChange(tx.ExecContext(ctx, moveChunk, e.Next, e.ChunkReason, notBefore, attemptID))
+		return mustChange(tx.StmtContext(ctx, l.prepared.move).ExecContext(ctx, e.Next, e.ChunkReason, notBefore, attemptID))
 	})
 	if err != nil {
 		return fmt.Errorf("outcome of attempt %d (%s): %w", attemptID, e.Outcome, err)

@@ -39,6 +39,8 @@ type Ledger struct {
 	kept []keptFile
 	pin  *sql.Conn // used for nothing; see pinLog
 
+	prepared attemptStatements
+
 	once   sync.Once // guards halted
 	halted chan struct{}
 	why    error
@@ -106,6 +108,10 @@ func (l *Ledger) prepare(ctx context.Context, path string) error {
 	}
 	if err := l.keepFiles(path); err != nil {
 		return fmt.Errorf("ledger %s: %w", path, err)
+	}
+	var err error
+	if l.prepared, err = prepareAttempts(ctx, l.rw); err != nil {
+		return fmt.Errorf("ledger %s: %w", path, hintDamage(err))
 	}
 	r, err := OpenReader(ctx, path)
 	if err != nil {

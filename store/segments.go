@@ -65,7 +65,7 @@ func (l *Ledger) BeginRecord(ctx context.Context, run int64, c *Chunk, bodyHash 
 		if err := addChunk(ctx, tx, run, c); err != nil {
 			return err
 		}
-		attemptID, err = beginAttempt(ctx, tx, intent{run, c.Chunk, bodyHash, bodyBytes})
+		attemptID, err = l.prepared.beginAttempt(ctx, tx, intent{run, c.Chunk, bodyHash, bodyBytes})
 		return err
 	})
 	if err != nil {
