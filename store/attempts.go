@@ -64,18 +64,22 @@ func prepareAttempts(ctx context.Context, db *sql.DB) (s attemptStatements, err 
 		into  **sql.Stmt
 		query string
 	}{{&s.claim, claimChunk}, {&s.insert, insertAttempt}, {&s.finish, finishAttempt}, {&s.move, moveChunk}} {
-		if *p.into, err = db.PrepareContext(ctx, p.query); err != nil {
-			return s, err // closing db closes those that are prepared
+		if *p.into, err = db.PrepareContext(ctx, p.query); err != nil { //nolint:sqlclosecheck // they are closed with db
+			return s, err
 		}
 	}
 	return s, nil
 }
 
+func execPrepared(ctx context.Context, tx *sql.Tx, s *sql.Stmt, args ...any) (sql.Result, error) {
+	return tx.StmtContext(ctx, s).ExecContext(ctx, args...) //nolint:sqlclosecheck // the transaction's end closes it
+}
+
 func (s *attemptStatements) beginAttempt(ctx context.Context, tx *sql.Tx, i intent) (attemptID int64, err error) {
-	if err := mustChange(tx.StmtContext(ctx, s.claim).ExecContext(ctx, i.run, i.chunk)); err != nil {
+	if err := mustChange(execPrepared(ctx, tx, s.claim, i.run, i.chunk)); err != nil {
 		return 0, err
 	}
-	res, err := tx.StmtContext(ctx, s.insert).ExecContext(ctx, i.run, i.chunk, i.bodyHash, i.bodyBytes, ms(time.Now()))
+	res, err := execPrepared(ctx, tx, s.insert, i.run, i.chunk, i.bodyHash, i.bodyBytes, ms(time.Now()))
 	if err != nil {
 		return 0, err
 	}
@@ -132,12 +136,12 @@ func (l *Ledger) FinishAttempt(ctx context.Context, attemptID int64, e AttemptEn
 		notBefore = ms(e.NotBefore)
 	}
 	err := l.write(ctx, func(tx *sql.Tx) error {
-		err := mustChange(tx.StmtContext(ctx, l.prepared.finish).ExecContext(ctx, ms(time.Now()), e.Outcome, e.Reason, e.Detail, e.StatusCode,
+		err := mustChange(execPrepared(ctx, tx, l.prepared.finish, ms(time.Now()), e.Outcome, e.Reason, e.Detail, e.StatusCode,
 			e.AnalyticsID, e.Answer, attemptID))
 		if err != nil {
 			return err
 		}
-		return mustChange(tx.StmtContext(ctx, l.prepared.move).ExecContext(ctx, e.Next, e.ChunkReason, notBefore, attemptID))
+		return mustChange(execPrepared(ctx, tx, l.prepared.move, e.Next, e.ChunkReason, notBefore, attemptID))
 	})
 	if err != nil {
 		return fmt.Errorf("outcome of attempt %d (%s): %w", attemptID, e.Outcome, err)
