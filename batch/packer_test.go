@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -38,6 +41,11 @@ func fakeBlock(start int64, sizes []int) *source.Block {
 // packed runs the packer over blocks and returns what it emitted.
 func packed(t testing.TB, s shape, payload string, blocks []*source.Block) ([]store.Chunk, []store.DeadLetter, packTotals) {
 	t.Helper()
+	return packedWith(t, s, payload, false, blocks)
+}
+
+func packedWith(t testing.TB, s shape, payload string, gapless bool, blocks []*source.Block) ([]store.Chunk, []store.DeadLetter, packTotals) {
+	t.Helper()
 	run := testRun(payload)
 	env, err := newEnvelope(s, run)
 	if err != nil {
@@ -46,7 +54,7 @@ func packed(t testing.TB, s shape, payload string, blocks []*source.Block) ([]st
 	var chunks []store.Chunk
 	var dead []store.DeadLetter
 	p := newPacker(packer{
-		envelope: env, run: run, chunk: ChunkOptions{MaxBytes: s.MaxBytes, MaxRecords: s.MaxRecords},
+		envelope: env, run: run, gapless: gapless, chunk: ChunkOptions{MaxBytes: s.MaxBytes, MaxRecords: s.MaxRecords},
 		emit: func(c store.Chunk) error { chunks = append(chunks, c); return nil },
 		dead: func(d store.DeadLetter) error { dead = append(dead, d); return nil },
 	})
@@ -165,6 +173,42 @@ func TestPackBreaksRangesAtBadRecords(t *testing.T) {
 	}
 	if dead[0].Line != 3 || dead[0].Column != 5 || dead[0].Reason != "ragged" || dead[0].Number != 1 {
 		t.Errorf("dead letter %+v", dead[0])
+	}
+}
+
+// TestPackAtOnce compares the packing of blocks with that of their records one
+// by one, with gaps between some of them and with filters that read the run.
+func TestPackAtOnce(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for round := range 300 {
+		s := testShape(int64(300+rnd.IntN(900)), rnd.IntN(3)*rnd.IntN(9))
+		var whole, single []*source.Block
+		start := int64(0)
+		for range 1 + rnd.IntN(3) {
+			var sizes []int
+			for range 1 + rnd.IntN(40) {
+				sizes = append(sizes, 2+rnd.IntN(120))
+			}
+			b := fakeBlock(start, sizes)
+			start = b.End
+			b.Records = slices.DeleteFunc(b.Records, func(source.Record) bool { return rnd.IntN(5) == 0 })
+			whole = append(whole, b)
+			for _, rec := range b.Records {
+				single = append(single, &source.Block{Start: b.Start, End: b.End, FirstLine: 1, Raw: b.Raw, Records: []source.Record{rec}})
+			}
+		}
+		for _, gapless := range []bool{false, true} {
+			got, gotDead, gotTotals := packedWith(t, s, "", gapless, whole)
+			want, wantDead, wantTotals := packedWith(t, s, "", gapless, single)
+			if !gapless { // a hash then covers the gaps within a block, too
+				for i := range min(len(got), len(want)) {
+					got[i].SourceHash, got[i].Key, got[i].Ranges = want[i].SourceHash, want[i].Key, want[i].Ranges
+				}
+			}
+			if !reflect.DeepEqual(got, want) || !reflect.DeepEqual(gotDead, wantDead) || gotTotals != wantTotals {
+				t.Fatalf("round %d, gapless %t:\n got %+v %+v %+v\nwant %+v %+v %+v", round, gapless, got, gotDead, gotTotals, want, wantDead, wantTotals)
+			}
+		}
 	}
 }
 
