@@ -34,7 +34,7 @@ func TestTraps(t *testing.T) {
 		{row: "quotes: embedded comma, newline, doubled quote; physical lines", file: "f.csv", plain: "a,b\n\"1,\n\"\"2\",x\n3,\n", want: "2-3 {\"a\":\"1,\\n\\\"2\",\"b\":\"x\"}\n4-4 {\"a\":\"3\",\"b\":\"\"}"},
 		{row: "blank line", file: "f.csv", plain: "a,b\n\n1,2\n", want: `3-3 {"a":"1","b":"2"}`},
 		{row: "blank line in a one-column file", file: "f.csv", plain: "a\n\n1\n", want: "2-2 {\"a\":\"\"}\n3-3 {\"a\":\"1\"}"},
-		{row: "ragged row", file: "f.csv", plain: "a,b\n1\n1,2,3\n", want: "2:1 ragged: 1 fields instead of 2\n3:1 ragged: 3 fields instead of 2"},
+		{row: "ragged row", file: "f.csv", plain: "a,b\n1\n1,2,3\n", want: "2:1 ragged: 1 field instead of 2\n3:1 ragged: 3 fields instead of 2"},
 		{row: "ragged row, padded", file: "f.csv", plain: "a,b\n1\n", options: dialect(Dialect{Ragged: raggedPad}), want: `2-2 {"a":"1","b":""}`},
 		{row: "duplicate header names", file: "f.csv", plain: "a,a\n1,2\n", want: `f.csv:1:1: header: columns 1 and 2 are both named "a"; header_duplicates = "suffix" gives such columns names; skip_lines goes over lines before the header`},
 		{row: "empty header names", file: "f.csv", plain: "a,\n1,2\n", want: `f.csv:1:1: header: column 2 has no name; header_duplicates = "suffix" gives such columns names; skip_lines goes over lines before the header`},
@@ -56,7 +56,7 @@ func TestTraps(t *testing.T) {
 		{row: "NULL, \\N, empty, quoted empty are strings", file: "f.csv", plain: "a,b\nNULL,\\N\n,\"\"\n", want: "2-2 {\"a\":\"NULL\",\"b\":\"\\\\N\"}\n3-3 {\"a\":\"\",\"b\":\"\"}"},
 		{row: "NULL, \\N, empty listed in null_values", file: "f.csv", plain: "a,b\nNULL,\\N\n,\"\"\n", options: dialect(mapping(Mapping{NullValues: []string{"NULL", `\N`, ""}})), want: "2-2 {\"a\":null,\"b\":null}\n3-3 {\"a\":null,\"b\":\"\"}"},
 		{row: "preamble, footer, sep=;", file: "f.csv", plain: "sep=;\nReport\na;b\n1;2\nTotal: 1\n", options: dialect(Dialect{SkipLines: 2, Comment: "Total:"}), want: `4-4 {"a":"1","b":"2"}`},
-		{row: "footer that nothing is said of", file: "f.csv", plain: "a,b\n1,2\nTotal: 1\n", want: "2-2 {\"a\":\"1\",\"b\":\"2\"}\n3:1 ragged: 1 fields instead of 2"},
+		{row: "footer that nothing is said of", file: "f.csv", plain: "a,b\n1,2\nTotal: 1\n", want: "2-2 {\"a\":\"1\",\"b\":\"2\"}\n3:1 ragged: 1 field instead of 2"},
 		{row: "wrong extension (XLSX named .csv)", file: "f.csv", plain: "PK\x03\x04\x14\x00", want: "f.csv: is a ZIP archive, perhaps an Excel workbook (.xlsx); export it as CSV, UTF-8"}, // others: TestRefusedFiles
 
 		// NDJSON and JSON: TestNDJSON, TestJSONDocuments, TestPointer have more.
