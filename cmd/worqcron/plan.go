@@ -43,5 +43,6 @@ func (p *program) printForecast(cfg *config.Config, c *store.Receipt, q runReque
 		takes := time.Duration((float64(c.Chunks.Pending) - first) / rate * float64(time.Second))
 		text = fmt.Sprintf("at least %s at %.4g triggers a second, if nothing else is sent", takes.Round(time.Second), rate)
 	}
-	fmt.Fprintf(p.out, "\nsending   %s, %s\n          worqcron run %s\n", count(c.Chunks.Pending, "trigger"), text, q.Schedule)
+	fmt.Fprintf(p.out, "\nsending   %s, %s\n", count(c.Chunks.Pending, "trigger"), text)
+	fmt.Fprintf(p.out, "          worqcron show %s --chunk 1 --body\n          worqcron run %s\n", c.Name, q.Schedule)
 }
