@@ -270,12 +270,23 @@ func (d *delivery) keep(c *store.Chunk, n next, body []byte) {
 	}
 }
 
+// forget drops what was kept of a chunk before it was accepted.
+func (d *delivery) forget(c *store.Chunk) {
+	if !d.resumed {
+		return // nobody decided about it yet
+	}
+	if err := d.records.kept.remove(d.run.RunID, c.Chunk); err != nil {
+		d.log.Warn("kept body not removed", "chunk", c.Chunk, "err", err)
+	}
+}
+
 // after acts on what an outcome means beyond its chunk.
 func (d *delivery) after(c *store.Chunk, r worqhat.Result, n next, before *tries) {
 	log := d.log.With("chunk", c.Chunk, "records", c.Records, "bytes", c.BodyBytes, "outcome", r.Outcome, "elapsed", r.Finished.Sub(r.Started))
 	switch r.Outcome {
 	case worqhat.Accepted, worqhat.AcceptedNoID:
 		log.Debug("chunk accepted", "analytics_id", r.AnalyticsID)
+		d.forget(c)
 	case worqhat.Throttled:
 		log.Warn("throttled, the key waits", "retry_in", n.pauseKey)
 		d.runner.Budget.Pause(time.Now().Add(n.pauseKey), r.Detail)

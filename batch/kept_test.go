@@ -3,6 +3,7 @@ package batch
 import (
 	"errors"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,6 +64,30 @@ func TestKeptBodiesHaveALimit(t *testing.T) {
 		<-time.After(2 * countAgainAfter)
 		if err := k.save("run", 2, []byte("0123456789")); err != nil {
 			t.Errorf("with room again: %v", err)
+		}
+	})
+}
+
+// A body is kept as long as somebody may need it: not once it was accepted.
+func TestKeptBodyGoesWithItsAcceptance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lost := answer(502, http.Header{}, "")
+		r := testRunner(t, &wire{script: []answering{lost, accepted}})
+		job := testJob(t, 1)
+		c := runJob(t, r, job, Order{})
+		run, err := r.Ledger.FindRun(t.Context(), c.RunID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if names, err := r.keptBodies().find(run.RunID, 1); c.Status != store.Held || len(names) != 1 || err != nil {
+			t.Fatalf("got %s, kept %v, %v", c.Status, names, err)
+		}
+		if _, err := r.Resolve(t.Context(), run, Resolution{Decision: DecideResend, Reason: "not there"}); err != nil {
+			t.Fatal(err)
+		}
+		c = runJob(t, r, job, Order{})
+		if used, err := sizeBelow(keptDir(r.Ledger.Path())); c.Status != store.Succeeded || used != 0 || err != nil || r.keptBodies().used != 0 {
+			t.Errorf("got %s, %d bytes are kept, %d counted, %v", c.Status, used, r.keptBodies().used, err)
 		}
 	})
 }
