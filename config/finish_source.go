@@ -185,6 +185,10 @@ func (r *reader) finishSettle(table *node, s *settings) {
 // them again.
 func (r *reader) finishDone(table *node, s *settings) {
 	files, glob := s.schedule.Job.Files, s.schedule.Job.Source.Path
+	if files.WhenDone != "" && files.WhenDone != batch.DoneKeep && s.schedule.Job.Source.WhereReadsRun() {
+		r.warn(firstOf(table.child("when_done"), table.child("path")).offset,
+			"when_done: a file goes after its first run, although where may choose other records of it in the next", "leave when_done out, or let where not depend on the run")
+	}
 	if files.WhenDone != batch.DoneMove || files.Folder == "" || !findsAgain(glob, files.Folder) {
 		return
 	}

@@ -174,3 +174,13 @@ func TestFindsAgain(t *testing.T) {
 		}
 	}
 }
+
+func TestFilesThatALaterRunMayWant(t *testing.T) {
+	cleanEnvironment(t)
+	for where, warned := range map[string]bool{"day == strftime(scheduled_for, '%Y-%m-%d')": true, "day != ''": false} {
+		c, _ := sourceOf(t, "path = \"a.csv\"\nwhen_done = \"delete\"\nwhere = \""+where+"\"\n")
+		if len(c.Warnings) == 1 != warned || warned && !strings.HasPrefix(c.Warnings[0].Message, "when_done: ") {
+			t.Errorf("%s: %v", where, c.Warnings)
+		}
+	}
+}
