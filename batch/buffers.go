@@ -18,7 +18,7 @@ type bodyBuffers struct {
 // collectAfter is how many bytes of bodies go out between two collections. A heap
 // that is mostly bodies would else let as much garbage pile up beside them before
 // the collector ran.
-const collectAfter = 512 << 20
+const collectAfter = 256 << 20
 
 // begin says that a run starts to deliver, end that it has ended. With the last
 // one gone the memory is given up.

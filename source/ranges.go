@@ -15,7 +15,7 @@ type Range struct {
 }
 
 // rangeBytes is how much of a range is read at once; more was no faster.
-const rangeBytes = 128 << 10
+const rangeBytes = 64 << 10
 
 // RangeReader turns ranges back into JSON. It belongs to one goroutine and
 // keeps rangeBytes, or the longest record if that is more.

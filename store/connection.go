@@ -15,7 +15,7 @@ func dsn(path string, readOnly bool) string {
 		"busy_timeout(10000)", // milliseconds, for who else holds the write lock: Ask, a backup
 		"foreign_keys(1)",
 		"synchronous(FULL)", // NORMAL would lose commits in a power cut, and with them triggers
-		"cache_size(-2000)",
+		"cache_size(-1000)",
 	}}
 	if readOnly {
 		q.Set("mode", "ro")
