@@ -38,7 +38,7 @@ SELECT ?1, ?2, count(*) + 1, ?3, ?4, ?5, '', '', 0 FROM attempts WHERE run = ?1 
 // in another state, one of a plan that is not finished, or one with an open or
 // accepted attempt, is ErrState.
 func (l *Ledger) BeginAttempt(ctx context.Context, run, chunk int64, bodyHash string, bodyBytes int64) (attemptID int64, err error) {
-	err = l.write(ctx, func(tx *sql.Tx) error {
+	err = l.share(ctx, func(tx *sql.Tx) (err error) {
 		attemptID, err = l.prepared.beginAttempt(ctx, tx, intent{run, chunk, bodyHash, bodyBytes})
 		return err
 	})
@@ -135,7 +135,7 @@ func (l *Ledger) FinishAttempt(ctx context.Context, attemptID int64, e AttemptEn
 	if !e.NotBefore.IsZero() {
 		notBefore = ms(e.NotBefore)
 	}
-	err := l.write(ctx, func(tx *sql.Tx) error {
+	err := l.share(ctx, func(tx *sql.Tx) error {
 		err := mustChange(execPrepared(ctx, tx, l.prepared.finish, ms(time.Now()), e.Outcome, e.Reason, e.Detail, e.StatusCode,
 			e.AnalyticsID, e.Answer, attemptID))
 		if err != nil {

@@ -40,6 +40,7 @@ type Ledger struct {
 	pin  *sql.Conn // used for nothing; see pinLog
 
 	prepared attemptStatements
+	group    group
 
 	once   sync.Once // guards halted
 	halted chan struct{}

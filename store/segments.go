@@ -58,7 +58,7 @@ WHERE run = ?1 AND state = 'planned' AND ?2 < first_chunk + records
 // writes the chunk's row, as c has it, together with the intent. A chunk that
 // has its row already, or that no planned segment has, is ErrState.
 func (l *Ledger) BeginRecord(ctx context.Context, run int64, c *Chunk, bodyHash string, bodyBytes int64) (attemptID int64, err error) {
-	err = l.write(ctx, func(tx *sql.Tx) error {
+	err = l.share(ctx, func(tx *sql.Tx) (err error) {
 		if err := mustChange(tx.ExecContext(ctx, takeFromSegment, run, c.Chunk)); err != nil {
 			return err
 		}
