@@ -62,6 +62,23 @@ type placedFault struct {
 	msg, hint string
 }
 
+// below follows keys (string) and indexes (int) down from a node; nil if there is
+// nothing.
+func (n *node) below(steps []any) *node {
+	for _, step := range steps {
+		switch s := step.(type) {
+		case string:
+			n = n.child(s)
+		case int:
+			if n == nil || s >= len(n.items) {
+				return nil
+			}
+			n = n.items[s]
+		}
+	}
+	return n
+}
+
 // child returns the member of a table, or nil. A nil table has none.
 func (n *node) child(key string) *node {
 	if n == nil {

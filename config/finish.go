@@ -142,15 +142,7 @@ func (r *reader) blameExpressions(payload *node, err error) {
 		r.blame(payload, &fault{msg: err.Error()})
 		return
 	}
-	n := payload
-	for _, step := range wrong.Steps {
-		switch s := step.(type) {
-		case string:
-			n = n.child(s)
-		case int:
-			n = n.items[s]
-		}
-	}
+	n := payload.below(wrong.Steps)
 	f := &fault{msg: wrong.Msg, hint: wrong.Hint, inside: n.kind == kindString, at: wrong.Offset}
 	r.reject(r.placeOf(n, f), wrong.Path+": "+f.msg, f.hint)
 }

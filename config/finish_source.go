@@ -156,18 +156,10 @@ func (r *reader) blameMapping(table *node, err error) {
 	if !errors.As(err, &wrong) {
 		return
 	}
-	n := table
-	for _, step := range wrong.Steps {
-		switch s := step.(type) {
-		case string:
-			n = n.child(s)
-		case int:
-			n = n.items[s]
-		}
-		if n == nil { // it stands in [defaults]
-			r.reject(firstOf(table.child("path")).keyOffset, wrong.Error(), "")
-			return
-		}
+	n := table.below(wrong.Steps)
+	if n == nil { // it stands in [defaults]
+		r.reject(firstOf(table.child("path")).keyOffset, wrong.Error(), "")
+		return
 	}
 	f := &fault{msg: wrong.Msg, hint: wrong.Hint, inside: n.kind == kindString, at: wrong.Offset}
 	r.reject(r.placeOf(n, f), strings.TrimPrefix(expression.Path("", wrong.Steps), ".")+": "+f.msg, f.hint)

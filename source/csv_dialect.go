@@ -101,24 +101,56 @@ func (f *File) checkDelimiter() error {
 	}
 }
 
-// doubtDelimiter refuses a file of one column whose header and first record have
-// the same number of another usual separator: sent as it is, each record would
-// be one long text. raw begins with h.
-func (f *File) doubtDelimiter(h head, raw []byte) error {
-	if len(h.names) != 1 || h.end == len(raw) {
-		return nil
-	}
-	first, _, _ := bytes.Cut(raw[h.end:], []byte{f.newline})
+// doubtDelimiter looks at a header of one column, or one that is wrong, and at
+// the record behind it: if they have the same number of fields by another usual
+// separator, the file is refused. Sent as it is, each record would be one long
+// text. more is true where raw is too short to tell.
+func (f *File) doubtDelimiter(raw []byte, at int, last bool, line int) (more bool, err error) {
 	for _, c := range []byte(";,\t|") {
-		n := strings.Count(h.names[0], string(c))
-		if n > 0 && n == bytes.Count(first, []byte{c}) {
-			return &Error{
-				Path: f.Path, Line: int64(h.lines), Column: 1, Msg: fmt.Sprintf("looks like %s-separated, not %s-separated", showByte(c), showByte(f.delimiter)),
+		if c == f.delimiter || c == f.quote {
+			continue
+		}
+		p := newHeaderParser(f)
+		p.delim, p.look.delim = c, c
+		columns, end, short := p.fieldCount(raw, at, last)
+		if !short && columns < 2 {
+			continue
+		}
+		fields := 0
+		if !short {
+			fields, _, short = p.fieldCount(raw, end, last)
+		}
+		if short && len(raw) < maxHead {
+			return true, nil
+		}
+		if columns > 1 && fields == columns {
+			return false, &Error{
+				Path: f.Path, Line: int64(line) + 1, Column: 1,
+				Msg:  fmt.Sprintf("looks like %s-separated, not %s-separated", showByte(c), showByte(f.delimiter)),
 				Hint: fmt.Sprintf("set delimiter = %q in [source]", string(c)),
 			}
 		}
 	}
-	return nil
+	return false, nil
+}
+
+// fieldCount is how many fields the next record has, and where it ends; 0 for a
+// bad one, or none. short says that raw does not suffice.
+func (p *csvParser) fieldCount(raw []byte, at int, last bool) (n, end int, short bool) {
+	for at < len(raw) {
+		v := p.exact(raw, at, last)
+		switch v.kind {
+		case verdictMore:
+			return 0, at, true
+		case verdictGood:
+			return len(p.split(raw[at : at+v.length])), at + v.length, false
+		case verdictBlank:
+			at += v.length
+			continue
+		}
+		return 0, at, false
+	}
+	return 0, at, !last
 }
 
 // showByte writes a separator for a person.

@@ -58,13 +58,14 @@ func (f *File) readHead(raw []byte, last bool) (h head, ok bool, err error) {
 			h.blank++
 			continue
 		}
-		if err := f.takeNames(&h, p, raw[h.end:h.end+v.length], v); err != nil {
-			return h, false, err
+		at, line := h.end, h.lines
+		wrong := f.takeNames(&h, p, raw[at:at+v.length], v)
+		if v.kind != verdictGood || len(h.names) == 1 {
+			if more, other := f.doubtDelimiter(raw, at, last, line); more || other != nil {
+				return h, false, other
+			}
 		}
-		if len(h.names) == 1 && !last && len(raw) < maxHead && bytes.IndexByte(raw[h.end:], f.newline) < 0 {
-			return h, false, nil // doubtDelimiter looks at the first record
-		}
-		return h, true, f.doubtDelimiter(h, raw)
+		return h, wrong == nil, wrong
 	}
 	return h, last, nil
 }

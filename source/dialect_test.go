@@ -39,6 +39,8 @@ func TestDialects(t *testing.T) {
 		{vector{name: "replaced", data: "\xffa,b\n\xe2\x82,\"\xff\n\"\"\"\n1,2\n", records: []string{"{\"\ufffda\":\"\ufffd\ufffd\",\"b\":\"\ufffd\\n\\\"\"}", "{\"\ufffda\":\"1\",\"b\":\"2\"}"}}, Dialect{InvalidUTF8: invalidReplace}},
 
 		{vector{name: "another separator", data: "\na;b;c\n1;\"2\";3,5\n", err: "f.csv:2:1: looks like ';'-separated, not ','-separated"}, Dialect{}},
+		{vector{name: "another separator within quotes as well", data: "a;b\n1;\"x;\ny\"\n", err: "f.csv:1:1: looks like ';'-separated, not ','-separated"}, Dialect{}},
+		{vector{name: "another separator, all in quotes", data: "\"a\";\"b\"\n\"1\";\"2\"\n", err: "f.csv:1:1: looks like ';'-separated, not ','-separated"}, Dialect{}},
 		{vector{name: "another separator in the header alone", data: "a;b\n1\n", records: []string{`{"a;b":"1"}`}}, Dialect{}},
 		{vector{name: "another separator, a first record longer than a block", data: "a;b\n" + strings.Repeat("x", 5000) + ";1\n", err: "f.csv:1:1: looks like ';'-separated"}, Dialect{}},
 		{vector{name: "a separator line that begins a comment", data: "sep=#\na#b\n#1\n", err: "f.csv:1:1: '#' separates the fields and begins a comment"}, Dialect{Comment: "#"}},
