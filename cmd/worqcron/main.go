@@ -105,8 +105,18 @@ Start with 'worqcron demo': it needs no account and no network.
 	f.BoolVar(&p.json, "json", false, "print the result as JSON")
 	f.BoolVarP(&p.verbose, "verbose", "v", false, "log each chunk")
 	root.AddCommand(
-		newServe(p), newCheck(p), newNext(p), newPlan(p), newRun(p), newRuns(p), newShow(p), newTrace(p),
-		newResolve(p), newSandbox(p), newDemo(p), newVersion(p),
+		newServe(p),
+		newCheck(p),
+		newNext(p),
+		newPlan(p),
+		newRun(p),
+		newRuns(p),
+		newShow(p),
+		newTrace(p),
+		newResolve(p),
+		newSandbox(p),
+		newDemo(p),
+		newVersion(p),
 	)
 	return root
 }

@@ -1,0 +1,69 @@
+package batch
+
+import (
+	"fmt"
+	"time"
+
+	"worqcron/store"
+	"worqcron/worqhat"
+)
+
+// keep stores the body of a chunk that a person may decide to send again.
+func (d *delivery) keep(c *store.Chunk, n next, body []byte) {
+	if n.state != store.ChunkUnknown && n.state != store.ChunkFailed {
+		return
+	}
+	if err := d.records.kept.save(d.run.RunID, c.Chunk, body); err != nil {
+		d.log.Warn("body not kept, a later decision needs the source as it is", "chunk", c.Chunk, "err", err)
+	}
+}
+
+// forget drops what was kept of a chunk before it was accepted.
+func (d *delivery) forget(c *store.Chunk) {
+	if !d.resumed {
+		return // nobody decided about it yet
+	}
+	if err := d.records.kept.remove(d.run.RunID, c.Chunk); err != nil {
+		d.log.Warn("kept body not removed", "chunk", c.Chunk, "err", err)
+	}
+}
+
+// after acts on what an outcome means beyond its chunk.
+func (d *delivery) after(c *store.Chunk, r worqhat.Result, n next, before *tries) {
+	log := d.log.With("chunk", c.Chunk, "records", c.Records, "bytes", c.BodyBytes, "outcome", r.Outcome, "elapsed", r.Finished.Sub(r.Started))
+	switch r.Outcome {
+	case worqhat.Accepted, worqhat.AcceptedNoID:
+		log.Debug("chunk accepted", "analytics_id", r.AnalyticsID)
+		d.forget(c)
+	case worqhat.Throttled:
+		log.Warn("throttled, the key waits", "retry_in", n.pauseKey)
+		d.runner.Budget.Pause(time.Now().Add(n.pauseKey), r.Detail)
+	case worqhat.NotSent:
+		before.notSent++
+		log.Warn("chunk not sent", "reason", r.Reason, "detail", r.Detail)
+	default:
+		log.Warn("chunk "+string(n.state), "reason", r.Reason, "detail", r.Detail)
+	}
+	d.countUnknown(r, before)
+	if n.stop != "" {
+		d.runner.flows.doubt(d.run.FlowID)
+		d.stop(n.stop)
+	} else if r.StatusCode > 0 && r.Outcome != worqhat.Throttled {
+		d.runner.flows.prove(d.run.FlowID)
+		d.open()
+	}
+}
+
+func (d *delivery) countUnknown(r worqhat.Result, before *tries) {
+	if r.Outcome != worqhat.Unknown {
+		if r.Outcome != worqhat.NotSent && r.Outcome != worqhat.Throttled {
+			d.unknownInRow.Store(0)
+		}
+		return
+	}
+	before.unknown++
+	if n := d.unknownInRow.Add(1); n >= maxUnknownInRow && d.options.OnUnknown != "accept" {
+		d.runner.flows.doubt(d.run.FlowID)
+		d.stop(fmt.Sprintf("%d triggers in a row ended unknown; the last one: %s", n, r.Detail))
+	}
+}

@@ -1,0 +1,143 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"worqcron/store"
+	"worqcron/worqhat"
+)
+
+// chunk tries a chunk until it leaves the state planned or the run stops.
+func (d *delivery) chunk(ctx, send context.Context, b *bodyBuilder, t *task) error {
+	c := t.chunk
+	before, err := d.triesBefore(ctx, c)
+	if err != nil {
+		return ignoreEnd(ctx, err)
+	}
+	before.waits = newBackOff()
+	for c.State == store.ChunkPlanned {
+		if err := sleepUntil(ctx, d.stopped, c.NotBefore); err != nil {
+			return nil
+		}
+		n, err := d.attempt(ctx, send, b, t, &before)
+		if err != nil || n == nil {
+			return err
+		}
+		c.State, c.NotBefore = n.state, n.until
+	}
+	d.order.Progress.done(c.Records)
+	return nil
+}
+
+func (d *delivery) triesBefore(ctx context.Context, c *store.Chunk) (t tries, err error) {
+	if d.resumed {
+		t.unknown, err = d.runner.Ledger.CountUnknown(ctx, d.run.ID, c.Chunk)
+	}
+	return t, err
+}
+
+// attempt makes one try. A nil next says that none was made because the run
+// has ended.
+func (d *delivery) attempt(ctx, send context.Context, b *bodyBuilder, t *task, before *tries) (*next, error) {
+	c := t.chunk
+	release, err := d.runner.Budget.Acquire(ctx)
+	if err != nil {
+		return nil, ignoreEnd(ctx, err)
+	}
+	defer release()
+	if d.ended(ctx) {
+		return nil, nil
+	}
+	b.buf = d.runner.buffers.take()
+	defer func() {
+		d.runner.buffers.giveBack(b.buf)
+		b.buf = nil
+	}()
+	body, hash, err := b.build(c, t.record)
+	if err != nil {
+		if d.sourceChanged(err) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	id, err := d.intent(ctx, t, hash, int64(len(body)))
+	if err != nil || id == 0 {
+		return nil, err
+	}
+	result := d.runner.client().Trigger(send, worqhat.Trigger{FlowID: d.run.FlowID, Body: body, Timeout: d.options.Timeout})
+	d.order.Progress.sent(int64(len(body)))
+	n := follow(result, d.options, *before)
+	if n.backOff {
+		n.until = time.Now().Add(before.waits.NextBackOff())
+	}
+	d.keep(c, n, body)
+	if err := d.outcome(send, id, result, n); err != nil {
+		return nil, err
+	}
+	d.after(c, result, n, before)
+	return &n, nil
+}
+
+// sourceChanged stops the run if that is what an error says.
+func (d *delivery) sourceChanged(err error) bool {
+	var changed *SourceChangedError
+	if !errors.As(err, &changed) {
+		return false
+	}
+	d.stop(err.Error())
+	return true
+}
+
+// intent commits the intent, waiting while the disk is full. 0 says that the
+// run ended first.
+func (d *delivery) intent(ctx context.Context, t *task, hash string, bytes int64) (int64, error) {
+	for {
+		if d.ended(ctx) {
+			return 0, nil
+		}
+		// Not ctx: a commit that is cancelled half-way might still have happened.
+		id, err := d.begin(context.WithoutCancel(ctx), t, hash, bytes)
+		if !errors.Is(err, store.ErrFull) {
+			return id, err
+		}
+		d.log.Error("ledger full, nothing is sent until there is room", "err", err)
+		if err := sleepUntil(ctx, d.stopped, time.Now().Add(fullWait)); err != nil {
+			return 0, nil
+		}
+	}
+}
+
+// begin commits an intent; the first one of a chunk without a row writes it.
+func (d *delivery) begin(ctx context.Context, t *task, hash string, bytes int64) (id int64, err error) {
+	if t.begun {
+		return d.runner.Ledger.BeginAttempt(ctx, d.run.ID, t.chunk.Chunk, hash, bytes)
+	}
+	id, err = d.runner.Ledger.BeginRecord(ctx, d.run.ID, t.chunk, hash, bytes)
+	t.begun = err == nil
+	return id, err
+}
+
+// fullWait is the time between looks at a full disk.
+const fullWait = 5 * time.Second
+
+// outcome commits an outcome. While the disk is full it is kept and tried
+// again, and nothing new is sent; send's end gives up, and recovery will find
+// the attempt unknown.
+func (d *delivery) outcome(send context.Context, id int64, r worqhat.Result, n next) error {
+	end := store.AttemptEnd{
+		Outcome: string(r.Outcome), Reason: string(r.Reason), Detail: r.Detail, StatusCode: r.StatusCode,
+		AnalyticsID: r.AnalyticsID, Answer: r.Answer, Next: n.state, ChunkReason: n.reason, NotBefore: n.until,
+	}
+	for {
+		err := d.runner.Ledger.FinishAttempt(context.WithoutCancel(send), id, end)
+		if !errors.Is(err, store.ErrFull) {
+			return err
+		}
+		d.log.Error("ledger full, an outcome waits for room", "err", err, "outcome", r.Outcome, "analytics_id", r.AnalyticsID)
+		if sleepUntil(send, nil, time.Now().Add(fullWait)) != nil {
+			return err
+		}
+	}
+}
