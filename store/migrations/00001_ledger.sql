@@ -199,7 +199,7 @@ CREATE TABLE delivered_files (
 
 CREATE TABLE requests (
     request_id  INTEGER PRIMARY KEY AUTOINCREMENT, -- order in which they are served
-    kind        TEXT    NOT NULL CHECK (kind IN ('run', 'resolve')), -- the command that asks
+    kind        TEXT    NOT NULL CHECK (kind IN ('run', 'resolve', 'cancel', 'redrive', 'reconcile')), -- the command that asks
     body        TEXT    NOT NULL,             -- JSON: what was asked for
     created_at  INTEGER NOT NULL,             -- when it was asked
     finished_at INTEGER,                      -- NULL: not answered yet
