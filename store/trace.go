@@ -12,10 +12,18 @@ type Place struct {
 	Segment int64 // 0: it is the chunk
 }
 
-const placesByAnalyticsID = `SELECT run, chunk, 0 FROM attempts WHERE analytics_id = ? ORDER BY attempt_id`
+// UNION: an attempt comes once, whoever knows the id.
+const placesByAnalyticsID = `
+SELECT run, chunk, 0 FROM attempts WHERE attempt_id IN (
+  SELECT attempt_id FROM attempts WHERE analytics_id = ?1
+  UNION SELECT attempt_id FROM remote_status WHERE execution_id = ?1
+  UNION SELECT attempt_id FROM remote_hints WHERE execution_id = ?1)
+ORDER BY attempt_id`
 
-// ByAnalyticsID returns the chunks that WorqHat answered with this id. It is
-// one, unless WorqHat gave the same id twice.
+// ByAnalyticsID returns the chunks that WorqHat answered with this id, or that
+// were accepted without one and are known to have started this execution, or
+// that are unknown and may have. It is one, unless WorqHat gave the same id
+// twice or several may have started it.
 func (r *Reader) ByAnalyticsID(ctx context.Context, id string) ([]Place, error) {
 	return r.places(ctx, placesByAnalyticsID, id)
 }

@@ -59,6 +59,9 @@ func NewClient(o Options, key Key, transport http.RoundTripper) (*Client, error)
 	return c, nil
 }
 
+// BaseURL is where the client sends to, without a trailing slash.
+func (c *Client) BaseURL() string { return strings.TrimSuffix(c.base.String(), "/") }
+
 // Close drops idle connections. Triggers under way are not touched.
 func (c *Client) Close() {
 	if c.own != nil {

@@ -25,7 +25,7 @@ func TestEachFaultOfTheSandbox(t *testing.T) {
 		"408": worqhat.Unknown, "409": worqhat.Unknown, "500": worqhat.Unknown, "500-after": worqhat.Unknown, "502": worqhat.Unknown,
 		"503": worqhat.Unknown, "504": worqhat.Unknown, "520": worqhat.Unknown,
 		"reset-before": worqhat.NotSent, "reset-after": worqhat.Unknown, "lost": worqhat.Unknown, "drop": worqhat.Unknown,
-		"slow": worqhat.Accepted, "same-id": worqhat.Accepted, "failed-later": worqhat.Accepted, "huge": worqhat.Accepted,
+		"slow": worqhat.Accepted, "same-id": worqhat.Accepted, "failed-later": worqhat.Accepted, "running": worqhat.Accepted, "unlisted": worqhat.Accepted, "huge": worqhat.Accepted,
 		"no-id": worqhat.AcceptedNoID, "sync": worqhat.AcceptedNoID,
 		"success-false": worqhat.FlowFailed, "nested-500": worqhat.FlowFailed,
 		"html": worqhat.Unknown, "malformed": worqhat.Unknown, "cut": worqhat.Unknown, "empty": worqhat.Unknown,

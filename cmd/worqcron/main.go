@@ -114,6 +114,7 @@ Start with 'worqcron demo': it needs no account and no network.
 		newShow(p),
 		newTrace(p),
 		newResolve(p),
+		newReconcile(p),
 		newSandbox(p),
 		newDemo(p),
 		newVersion(p),

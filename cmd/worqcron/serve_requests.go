@@ -44,6 +44,8 @@ func (d *daemon) serveRequest(ctx context.Context, q store.Request) {
 		err = d.requestRun(ctx, q)
 	case "resolve":
 		err = d.requestResolve(ctx, q)
+	case "reconcile":
+		err = d.requestReconcile(ctx, q)
 	default:
 		err = fmt.Errorf("this daemon knows no request %q", q.Kind)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -81,6 +80,14 @@ func findShown(ctx context.Context, r *store.Reader, name string) (*store.Run, e
 	return latest[0], nil
 }
 
+// shownJSON is a run as 'show' has it.
+type shownJSON struct {
+	*store.Receipt
+	ChunkList []chunkJSON          `json:"chunk_list,omitempty"`
+	Segments  []segmentJSON        `json:"segments,omitempty"`
+	Remote    *store.RemoteBalance `json:"remote,omitempty"` // once 'reconcile' looked
+}
+
 func (p *program) showRun(ctx context.Context, r *store.Reader, run *store.Run, withChunks bool) error {
 	c, err := r.Receipt(ctx, run)
 	if err != nil {
@@ -93,16 +100,22 @@ func (p *program) showRun(ctx context.Context, r *store.Reader, run *store.Run, 
 			return err
 		}
 	}
+	remote, err := r.Remote(ctx, run.ID)
+	if err != nil {
+		return err
+	}
 	if p.json {
-		if withChunks {
-			return printJSON(p.out, runJSON{c, chunks, segments})
+		j := shownJSON{Receipt: c, ChunkList: chunks, Segments: segments}
+		if remote.LookedUpAt != nil {
+			j.Remote = &remote
 		}
-		return printJSON(p.out, c)
+		return printJSON(p.out, j)
 	}
 	printReceipt(p.out, run, c)
 	if withChunks {
 		printChunks(p.out, c, chunks, segments)
 	}
+	printRemoteBalance(p.out, remote, run.Zone)
 	if err := p.printTrouble(ctx, r, run, c); err != nil {
 		return err
 	}
@@ -125,31 +138,6 @@ func (p *program) printAudit(ctx context.Context, r *store.Reader, run *store.Ru
 	return nil
 }
 
-// attemptJSON is an attempt for programs.
-type attemptJSON struct {
-	AttemptID   int64      `json:"attempt_id"`
-	Number      int        `json:"number"`
-	StartedAt   time.Time  `json:"started_at"`
-	FinishedAt  *time.Time `json:"finished_at"`
-	Outcome     string     `json:"outcome"` // "" while open
-	Reason      string     `json:"reason"`
-	Detail      string     `json:"detail"`
-	StatusCode  int        `json:"status_code,omitempty"`
-	AnalyticsID string     `json:"analytics_id,omitempty"`
-	BodyHash    string     `json:"body_hash"`
-	Answer      string     `json:"answer,omitempty"`
-}
-
-func attemptsJSON(list []store.Attempt) []attemptJSON {
-	out := []attemptJSON{}
-	for _, a := range list {
-		out = append(out, attemptJSON{
-			a.AttemptID, a.Number, a.StartedAt, a.FinishedAt, a.Outcome, a.Reason, a.Detail, a.StatusCode, a.AnalyticsID, a.BodyHash, string(a.Answer),
-		})
-	}
-	return out
-}
-
 func (p *program) showChunk(ctx context.Context, r *store.Reader, run *store.Run, number int64) error {
 	c, err := findChunk(ctx, r, run, number)
 	if err != nil {
@@ -159,7 +147,7 @@ func (p *program) showChunk(ctx context.Context, r *store.Reader, run *store.Run
 	if err != nil {
 		return err
 	}
-	j, attempts, err := chunkDetails(ctx, r, run, files, *c)
+	j, attempts, err := chunkWithAttempts(ctx, r, run, files, *c)
 	if err != nil {
 		return err
 	}
@@ -167,51 +155,11 @@ func (p *program) showChunk(ctx context.Context, r *store.Reader, run *store.Run
 		return printJSON(p.out, struct {
 			chunkJSON
 			Attempts []attemptJSON `json:"attempts"`
-		}{j, attemptsJSON(attempts)})
+		}{j, attempts})
 	}
 	fmt.Fprintf(p.out, "run       %s\n", run.Name())
 	p.printChunkDetails(j, attempts, run.Zone)
 	return nil
-}
-
-// printChunkDetails prints one chunk with its attempts for a person.
-func (p *program) printChunkDetails(j chunkJSON, attempts []store.Attempt, zone string) {
-	status := j.Status
-	if j.Reason != "" {
-		status += ": " + j.Reason
-	}
-	fmt.Fprintf(p.out, "chunk     %d, %s\n", j.Chunk, status)
-	fmt.Fprintf(p.out, "key       %s\n", j.Key)
-	if j.AnalyticsID != "" {
-		fmt.Fprintf(p.out, "id        %s\n", j.AnalyticsID)
-	}
-	if j.BodyBytes > 0 { // 0: of a record that is only in its segment, and its source has changed
-		fmt.Fprintf(p.out, "body      %d bytes, %s\n", j.BodyBytes, count(j.Records, "record"))
-	}
-	if j.BodyHash != "" {
-		fmt.Fprintf(p.out, "hash      %s\n", j.BodyHash)
-	}
-	for _, s := range j.Source {
-		lines := fmt.Sprintf("lines %d-%d", s.FirstLine, s.LastLine)
-		if s.FirstLine == s.LastLine {
-			lines = fmt.Sprintf("line %d", s.FirstLine)
-		}
-		fmt.Fprintf(p.out, "source    %s, %s, bytes %d-%d\n", s.Path, lines, s.ByteStart, s.ByteEnd)
-	}
-	for _, a := range attempts {
-		outcome := a.Outcome
-		if outcome == "" {
-			outcome = "open"
-		}
-		fmt.Fprintf(p.out, "attempt   %d at %s: %s (%s)", a.Number, localTime(a.StartedAt, zone), outcome, a.Reason)
-		if a.Detail != "" {
-			fmt.Fprintf(p.out, " %s", a.Detail)
-		}
-		fmt.Fprintln(p.out)
-		if len(a.Answer) > 0 {
-			fmt.Fprintf(p.out, "answer    %s\n", a.Answer)
-		}
-	}
 }
 
 func findChunk(ctx context.Context, r *store.Reader, run *store.Run, number int64) (*store.Chunk, error) {

@@ -168,19 +168,29 @@ func (p *program) tracePlace(ctx context.Context, r *store.Reader, place store.P
 	if err != nil {
 		return err
 	}
-	j, attempts, err := chunkDetails(ctx, r, place.Run, files, *c)
+	j, attempts, err := chunkWithAttempts(ctx, r, place.Run, files, *c)
 	if err != nil {
 		return err
 	}
 	if p.json {
 		return printJSON(p.out, traceJSON{
 			AnalyticsID: j.AnalyticsID, Schedule: place.Run.Schedule, RunID: place.Run.RunID, Chunk: j.Chunk, Status: j.Status,
-			Attempts: attemptsJSON(attempts), Source: j.Source, BodyHash: j.BodyHash, Key: j.Key,
+			RemoteStatus: remoteStatusOf(attempts), Attempts: attempts, Source: j.Source, BodyHash: j.BodyHash, Key: j.Key,
 		})
 	}
 	p.printRunOf(place.Run)
 	p.printChunkDetails(j, attempts, place.Run.Zone)
 	return nil
+}
+
+// remoteStatusOf is the last status that was looked up; "" if none was.
+func remoteStatusOf(attempts []attemptJSON) (status string) {
+	for _, a := range attempts {
+		if a.Remote != nil {
+			status = a.Remote.Status
+		}
+	}
+	return status
 }
 
 func (p *program) printRunOf(run *store.Run) {

@@ -219,6 +219,30 @@ CREATE TABLE audit (
     reason   TEXT    NOT NULL                 -- in the person's own words
 ) STRICT;
 
+-- What WorqHat's metrics say about attempts, as last looked up. It decides
+-- nothing: an attempt's outcome stays what it was.
+CREATE TABLE remote_status (
+    attempt_id   INTEGER PRIMARY KEY REFERENCES attempts (attempt_id) ON DELETE CASCADE, -- the trigger
+    status       TEXT    NOT NULL CHECK (status IN ('running', 'completed', 'failed', 'not listed')), -- of its execution
+    execution_id TEXT,                        -- found for a trigger that was accepted without an id; NULL: its analytics_id is it
+    started_at   INTEGER,                     -- of the execution, as WorqHat says
+    ended_at     INTEGER,                     -- the same; NULL: not ended, or not said
+    looked_up_at INTEGER NOT NULL             -- when WorqHat said so
+) STRICT;
+CREATE INDEX remote_status_by_id ON remote_status (execution_id) WHERE execution_id IS NOT NULL;
+
+-- Executions that a doubtful attempt may have started: of its flow, begun while
+-- it was under way, and claimed by no other row.
+CREATE TABLE remote_hints (
+    attempt_id   INTEGER NOT NULL REFERENCES attempts (attempt_id) ON DELETE CASCADE, -- unknown, or accepted without an id
+    execution_id TEXT    NOT NULL,            -- WorqHat's id of the execution
+    status       TEXT    NOT NULL CHECK (status IN ('running', 'completed', 'failed')), -- of the execution
+    started_at   INTEGER NOT NULL,            -- of the execution, as WorqHat says
+    looked_up_at INTEGER NOT NULL,            -- when WorqHat said so
+    PRIMARY KEY (attempt_id, execution_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX remote_hints_by_id ON remote_hints (execution_id);
+
 -- +goose StatementBegin
 CREATE TRIGGER chunks_keep_accepted BEFORE UPDATE OF state ON chunks
 WHEN OLD.state = 'accepted' AND NEW.state <> 'accepted'

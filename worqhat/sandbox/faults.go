@@ -62,6 +62,8 @@ func FaultKinds() []FaultKind {
 		{Name: "success-false", Does: "the flow ran and failed: 200 with success false", Accepts: true, status: ok, act: (*answering).successFalse},
 		{Name: "nested-500", Does: `the flow ran and failed: 200 with a nested statusCode "500"`, Accepts: true, status: ok, act: (*answering).nested500},
 		{Name: "failed-later", Does: "accepted, shown as failed by the metrics", Accepts: true, status: ok, act: (*answering).accept},
+		{Name: "running", Does: "accepted, shown as in progress by the metrics", Accepts: true, status: ok, act: (*answering).accept},
+		{Name: "unlisted", Does: "accepted, not shown by the metrics", Accepts: true, status: ok, act: (*answering).accept},
 		{Name: "html", Does: "accepted, answer is an HTML page", Accepts: true, status: ok, act: (*answering).html},
 		{Name: "malformed", Does: "accepted, answer is broken JSON", Accepts: true, status: ok, act: (*answering).malformed},
 		{Name: "cut", Does: "accepted, answer ends in the middle", Accepts: true, status: ok, act: (*answering).cut},

@@ -37,8 +37,19 @@ type Stats struct {
 // execution is a flow that was started, as the metrics show it.
 type execution struct {
 	id, flowID string
-	start, end time.Time
-	failed     bool
+	start      time.Time
+	status     string // completed, failed or in_progress
+}
+
+// statusOf is how an execution is shown, by its request's outcome.
+func statusOf(outcome string) string {
+	switch outcome {
+	case "success-false", "nested-500", "failed-later":
+		return "failed"
+	case "running":
+		return "in_progress"
+	}
+	return "completed"
 }
 
 // ring keeps the last items, up to its limit.
@@ -103,10 +114,9 @@ func (m *record) count(r Request) {
 	m.stats.Bytes += r.Bytes
 	m.stats.Records += r.Records
 	m.lastID = r.AnalyticsID
-	m.executions.add(execution{
-		id: r.AnalyticsID, flowID: r.FlowID, start: r.Time, end: r.Time,
-		failed: r.Outcome == "success-false" || r.Outcome == "nested-500" || r.Outcome == "failed-later",
-	}, keptExecutions)
+	if r.Outcome != "unlisted" {
+		m.executions.add(execution{r.AnalyticsID, r.FlowID, r.Time, statusOf(r.Outcome)}, keptExecutions)
+	}
 }
 
 func (m *record) writeLine(r Request) error {
