@@ -243,6 +243,14 @@ CREATE TABLE remote_hints (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX remote_hints_by_id ON remote_hints (execution_id);
 
+-- What the key was told to wait. Its rate needs no row: the attempts say what was sent.
+CREATE TABLE budget (
+    id           INTEGER PRIMARY KEY CHECK (id = 1), -- one row: one key a ledger
+    paused_until INTEGER NOT NULL,            -- nothing is sent before
+    reason       TEXT    NOT NULL,            -- what the server said, for a person
+    updated_at   INTEGER NOT NULL             -- when it said so
+) STRICT;
+
 -- +goose StatementBegin
 CREATE TRIGGER chunks_keep_accepted BEFORE UPDATE OF state ON chunks
 WHEN OLD.state = 'accepted' AND NEW.state <> 'accepted'
