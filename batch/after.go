@@ -2,7 +2,6 @@ package batch
 
 import (
 	"fmt"
-	"time"
 
 	"worqcron/store"
 	"worqcron/worqhat"
@@ -37,7 +36,6 @@ func (d *delivery) after(c *store.Chunk, r worqhat.Result, n next, before *tries
 		d.forget(c)
 	case worqhat.Throttled:
 		log.Warn("throttled, the key waits", "retry_in", n.pauseKey)
-		d.runner.Budget.Pause(time.Now().Add(n.pauseKey), r.Detail)
 	case worqhat.NotSent:
 		before.notSent++
 		log.Warn("chunk not sent", "reason", r.Reason, "detail", r.Detail)

@@ -42,9 +42,9 @@ func (d *delivery) triesBefore(ctx context.Context, c *store.Chunk) (t tries, er
 // has ended.
 func (d *delivery) attempt(ctx, send context.Context, b *bodyBuilder, t *task, before *tries) (*next, error) {
 	c := t.chunk
-	release, err := d.runner.Budget.Acquire(ctx)
-	if err != nil {
-		return nil, ignoreEnd(ctx, err)
+	release, err := d.place(ctx)
+	if release == nil {
+		return nil, err
 	}
 	defer release()
 	if d.ended(ctx) {
@@ -66,15 +66,21 @@ func (d *delivery) attempt(ctx, send context.Context, b *bodyBuilder, t *task, b
 	if err != nil || id == 0 {
 		return nil, err
 	}
-	result := d.runner.client().Trigger(send, worqhat.Trigger{FlowID: d.run.FlowID, Body: body, Timeout: d.options.Timeout})
+	trigger := worqhat.Trigger{FlowID: d.run.FlowID, Body: body, Timeout: d.options.Timeout}
+	result := d.runner.client().Trigger(send, trigger)
 	d.order.Progress.sent(int64(len(body)))
 	n := follow(result, d.options, *before)
+	paused := d.pauseKey(result, n) // at once: others would go while the outcome is committed
+	d.learn(trigger, result)
 	if n.backOff {
 		n.until = time.Now().Add(before.waits.NextBackOff())
 	}
 	d.keep(c, n, body)
 	if err := d.outcome(send, id, result, n); err != nil {
 		return nil, err
+	}
+	if paused {
+		d.runner.keepPause(send) // behind the outcome, which a crash must not make unknown
 	}
 	d.after(c, result, n, before)
 	return &n, nil

@@ -28,6 +28,8 @@ type delivery struct {
 	options DeliveryOptions
 	order   Order
 	queue   *chunkQueue
+	zone    *time.Location // of the window
+	gate    gate
 	log     *slog.Logger
 	resumed bool // chunks may have attempts already
 
@@ -36,6 +38,7 @@ type delivery struct {
 
 	stopped  chan struct{} // closed when the run stops
 	stopOnce sync.Once
+	endWaits context.CancelFunc // ends what workers wait for
 	why      string
 
 	unknownInRow atomic.Int64
@@ -59,8 +62,11 @@ func (d *delivery) deliver(ctx context.Context) (why string, err error) {
 		timer := time.AfterFunc(d.options.ShutdownTimeout, cancel)
 		context.AfterFunc(send, func() { timer.Stop() })
 	})()
+	working, endWaits := context.WithCancel(gctx)
+	defer endWaits()
+	d.endWaits = endWaits
 	for i := range d.options.MaxInFlight {
-		workers.Go(func() error { return d.work(gctx, send, i == 0) })
+		workers.Go(func() error { return d.work(working, send, i == 0) })
 	}
 	err = workers.Wait()
 	return d.why, err
@@ -72,6 +78,7 @@ func (d *delivery) stop(why string) {
 	d.stopOnce.Do(func() {
 		d.why = why
 		close(d.stopped)
+		d.endWaits()
 	})
 }
 

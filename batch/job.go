@@ -67,6 +67,8 @@ const (
 // and they shape no body.
 type DeliveryOptions struct {
 	MaxInFlight     int           // triggers of one run under way at once
+	Rate            float64       // triggers a second of this schedule, within the key's; 0: it has none of its own
+	Window          Window        // the hours in which it sends, in the job's zone; none: always
 	MaxAttempts     int           // tries of one chunk that provably did not arrive
 	OnUnknown       string        // "hold", "resend" or "accept"
 	Timeout         time.Duration // for one trigger, answer included

@@ -9,7 +9,8 @@ import (
 
 // Recover settles what a crash left, before anything is sent: an intent without
 // outcome becomes unknown (policy says what follows, by schedule), and a run
-// that was under way becomes stopped or held. It returns the runs that can go
+// that was under way becomes stopped or held. The budget goes on from what the
+// ledger knows of it. It returns the runs that can go
 // on, oldest first. The caller holds the sender's lock, so what is open is
 // nobody's.
 func (r *Runner) Recover(ctx context.Context, policy func(schedule string) (onUnknown string)) ([]*store.Run, error) {
@@ -21,6 +22,9 @@ func (r *Runner) Recover(ctx context.Context, policy func(schedule string) (onUn
 		if err := r.recoverAttempt(ctx, a, policy); err != nil {
 			return nil, err
 		}
+	}
+	if err := r.recoverBudget(ctx); err != nil {
+		return nil, err
 	}
 	runs, err := r.Ledger.OpenRuns(ctx)
 	if err != nil {

@@ -270,7 +270,7 @@ func (r *Runner) planAndDeliver(ctx context.Context, job *Job, run *store.Run, o
 	}
 	defer func() { err = errors.Join(err, rec.close()) }()
 	return r.deliverAll(ctx, &delivery{
-		runner: r, run: run, records: rec, options: job.Delivery, order: o, resumed: resumed,
+		runner: r, run: run, records: rec, options: job.Delivery, zone: job.Zone, order: o, resumed: resumed,
 		log: r.Log.With("schedule", run.Schedule, "run_id", run.RunID),
 	})
 }

@@ -10,29 +10,31 @@ import (
 
 // Budget is the rate and the waits of the key, shared by all schedules: how
 // many triggers a second, how many at once, and the pause that a server asked
-// for. Callers are served in the order in which they came.
+// for. Each schedule may have a rate of its own within the key's. Schedules that
+// wait take turns, however many workers each has; those of one schedule are
+// served in the order in which they came.
 //
-// Only the caller whose turn it is looks at the limits. It goes on when, at one
-// instant, no pause is on, a place is free and a token is there; so no token is
-// spent while something else is still waited for.
+// A trigger may go when, at one instant, no pause is on, a place is free, and
+// both the key and the schedule have a token; so no token is spent while
+// something else is still waited for.
 type Budget struct {
-	turn chan struct{} // holds one; a channel serves blocked senders in order
-	wake chan struct{} // tells the caller whose turn it is to look again
-
 	mu          sync.Mutex
 	limiter     *rate.Limiter
+	queues      map[string]*queue // by schedule
+	ring        []*queue          // those in which somebody waits; the next turn is the first one's
 	inFlight    int
-	maxInFlight int
+	places      places
 	pausedUntil time.Time
 	pauseReason string
+	timer       *time.Timer // looks again when a pause ends or a token is there; nil before its first use
 }
 
-// NewBudget makes a budget of Rate, Burst and MaxInFlight. Rate 0 is no limit;
-// Burst and MaxInFlight below one count as one.
+// NewBudget makes a budget of Rate, Burst, MaxInFlight and Adaptive. Rate 0 is
+// no limit; Burst and MaxInFlight below one count as one.
 func NewBudget(o Options) *Budget {
-	b := &Budget{turn: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
 	limit, burst := limitsOf(o)
-	b.limiter, b.maxInFlight = rate.NewLimiter(limit, burst), max(1, o.MaxInFlight)
+	b := &Budget{limiter: rate.NewLimiter(limit, burst), queues: map[string]*queue{}}
+	b.places.set(o.MaxInFlight, o.Adaptive)
 	return b
 }
 
@@ -40,15 +42,26 @@ func NewBudget(o Options) *Budget {
 // way keep their places; a pause stays.
 func (b *Budget) SetLimits(o Options) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	limit, burst := limitsOf(o)
-	if limit != b.limiter.Limit() || burst != b.limiter.Burst() {
-		now := time.Now()
-		b.limiter.SetLimitAt(now, limit)
-		b.limiter.SetBurstAt(now, burst)
+	setLimit(b.limiter, limit, burst)
+	b.places.set(o.MaxInFlight, o.Adaptive)
+	b.serve()
+}
+
+// SetRates takes the schedules' own rates, in triggers a second, for callers
+// that wait already too. A schedule that is not in it, or has 0, has none.
+func (b *Budget) SetRates(rates map[string]float64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for schedule := range rates {
+		b.queue(schedule)
 	}
-	b.maxInFlight = max(1, o.MaxInFlight)
-	b.mu.Unlock()
-	b.signal()
+	for schedule, q := range b.queues {
+		limit, burst := limitsOf(Options{Rate: rates[schedule]})
+		setLimit(q.limiter, limit, burst)
+	}
+	b.serve()
 }
 
 func limitsOf(o Options) (rate.Limit, int) {
@@ -58,96 +71,71 @@ func limitsOf(o Options) (rate.Limit, int) {
 	return rate.Limit(o.Rate), max(1, o.Burst)
 }
 
-// Acquire waits until a trigger may go and takes its place and its token;
-// nothing waits after it returns. release must be called once the outcome is
-// there; more calls do nothing. If ctx ends first nothing is taken and the error
-// is ctx's cause.
-func (b *Budget) Acquire(ctx context.Context) (release func(), err error) {
+func setLimit(l *rate.Limiter, limit rate.Limit, burst int) {
+	if limit == l.Limit() && burst == l.Burst() {
+		return
+	}
+	now := time.Now()
+	l.SetLimitAt(now, limit)
+	l.SetBurstAt(now, burst)
+}
+
+// Acquire waits until a trigger of a schedule may go and takes its place and
+// its tokens; nothing waits after it returns. release must be called once the
+// outcome is there; more calls do nothing. If ctx ends first nothing is taken
+// and the error is ctx's cause.
+func (b *Budget) Acquire(ctx context.Context, schedule string) (release func(), err error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	turn := b.line(schedule)
 	select {
-	case b.turn <- struct{}{}:
+	case <-turn:
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	defer func() { <-b.turn }()
-	for {
-		wait, ok := b.take()
-		if ok {
-			return sync.OnceFunc(b.giveBack), nil
+		if b.leave(schedule, turn) {
+			return nil, context.Cause(ctx)
 		}
-		if err := b.await(ctx, wait); err != nil {
-			return nil, err
-		}
+		// Its turn came at the same moment, and what it took it has.
 	}
-}
-
-// take tries to go now. Otherwise it says how long there is certainly nothing
-// to get; zero is until a signal.
-func (b *Budget) take() (wait time.Duration, ok bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := time.Now()
-	if b.pausedUntil.After(now) {
-		return b.pausedUntil.Sub(now), false
-	}
-	if b.inFlight >= b.maxInFlight {
-		return 0, false
-	}
-	token := b.limiter.ReserveN(now, 1)
-	if delay := token.DelayFrom(now); delay > 0 {
-		token.CancelAt(now) // put back whole: nobody reserves behind us
-		return delay, false
-	}
-	b.inFlight++
-	return 0, true
-}
-
-// await returns after the wait, at a signal, or with the error of ctx.
-func (b *Budget) await(ctx context.Context, wait time.Duration) error {
-	var over <-chan time.Time
-	if wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		over = timer.C
-	}
-	select {
-	case <-over:
-	case <-b.wake:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	return nil
+	return sync.OnceFunc(b.giveBack), nil
 }
 
 func (b *Budget) giveBack() {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.inFlight--
-	b.mu.Unlock()
-	b.signal()
+	b.serve()
 }
 
-// signal leaves one signal for the caller whose turn it is, or the next one.
-func (b *Budget) signal() {
-	select {
-	case b.wake <- struct{}{}:
-	default: // one is waiting to be read already
+// Learn takes what the outcome of a trigger says about how many may be under way
+// at once; it is called while the trigger still has its place. If there may be
+// fewer from now on, why says for people what made it so, and limit how many.
+func (b *Budget) Learn(t Trigger, r Result) (limit int, why string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before := b.places.limit
+	why = b.places.learn(sightOf(t, r), b.inFlight)
+	if b.places.limit > before {
+		b.serve()
 	}
+	return b.places.limit, why
 }
 
 // Pause makes all callers wait until then, at most one hour from now; reason is
 // for people. The later of two pauses wins; one that is over already changes
-// nothing. Triggers that are under way are not touched.
-func (b *Budget) Pause(until time.Time, reason string) {
+// nothing. Triggers that are under way are not touched. longer says whether the
+// callers now wait longer than before.
+func (b *Budget) Pause(until time.Time, reason string) (longer bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
 	// Added to now, so that a step of the clock does not stretch it.
 	until = now.Add(min(until.Sub(now), MaxRetryAfter))
-	if until.After(now) && until.After(b.pausedUntil) {
-		b.pausedUntil, b.pauseReason = until, reason
+	if !until.After(now) || !until.After(b.pausedUntil) {
+		return false
 	}
+	b.pausedUntil, b.pauseReason = until, reason
+	return true
 }
 
 // Paused says until when and why all callers wait; the zero time if they don't.

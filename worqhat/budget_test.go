@@ -16,7 +16,7 @@ import (
 // acquire gets a place or fails the test.
 func acquire(t *testing.T, b *Budget) (release func()) {
 	t.Helper()
-	release, err := b.Acquire(t.Context())
+	release, err := b.Acquire(t.Context(), "orders")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestBudgetPlaces(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		if _, err := b.Acquire(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := b.Acquire(ctx, "orders"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a fourth went: a place was given back twice (%v)", err)
 		}
 	})
@@ -84,7 +84,7 @@ func TestBudgetServesInOrder(t *testing.T) {
 		)
 		for i := range 100 {
 			wg.Go(func() {
-				release, err := b.Acquire(context.Background())
+				release, err := b.Acquire(context.Background(), "orders")
 				if err != nil {
 					t.Error(err)
 					return
@@ -119,7 +119,7 @@ func TestBudgetPause(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 20 {
 			wg.Go(func() {
-				if _, err := b.Acquire(context.Background()); err != nil {
+				if _, err := b.Acquire(context.Background(), "orders"); err != nil {
 					t.Error(err)
 				}
 				if got := since(start); got != 90*time.Second {
@@ -150,7 +150,7 @@ func TestBudgetSpendsNoTokenEarly(t *testing.T) {
 		release := acquire(t, b)
 		second := make(chan time.Duration)
 		go func() {
-			free, err := b.Acquire(context.Background())
+			free, err := b.Acquire(context.Background(), "orders")
 			if err != nil {
 				t.Error(err)
 				return
@@ -183,10 +183,10 @@ func TestBudgetGivenUp(t *testing.T) {
 				time.Sleep(time.Second)
 				cancel(cause)
 			}()
-			if free, err := b.Acquire(ctx); !errors.Is(err, cause) || free != nil {
+			if free, err := b.Acquire(ctx, "orders"); !errors.Is(err, cause) || free != nil {
 				t.Errorf("Acquire = %v, want the cause", err)
 			}
-			if free, err := b.Acquire(ctx); !errors.Is(err, cause) || free != nil {
+			if free, err := b.Acquire(ctx, "orders"); !errors.Is(err, cause) || free != nil {
 				t.Errorf("Acquire of an ended context = %v, want the cause", err)
 			}
 		}
@@ -205,7 +205,7 @@ func TestBudgetSetLimits(t *testing.T) {
 		went := make(chan time.Duration)
 		for range 3 {
 			go func() {
-				if _, err := b.Acquire(context.Background()); err != nil {
+				if _, err := b.Acquire(context.Background(), "orders"); err != nil {
 					t.Error(err)
 				}
 				went <- since(start)
@@ -268,7 +268,7 @@ func TestBudgetAndClientTogether(t *testing.T) {
 		for range 6 {
 			wg.Go(func() {
 				for {
-					release, err := b.Acquire(context.Background())
+					release, err := b.Acquire(context.Background(), "orders")
 					if err != nil {
 						t.Error(err)
 						return

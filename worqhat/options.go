@@ -12,4 +12,5 @@ type Options struct {
 	Burst       int           // triggers that may go at once after a pause
 	MaxInFlight int           // triggers under way at once over all schedules
 	Timeout     time.Duration // for one trigger, answer included, unless a schedule says otherwise
+	Adaptive    bool          // fewer than MaxInFlight while WorqHat throttles, times out or slows down
 }
