@@ -42,14 +42,10 @@ func (d *delivery) passGate(ctx context.Context) (closes time.Time, err error) {
 	for {
 		open, end, fresh := d.gate.around(d)
 		if open {
-			if fresh {
-				d.order.Progress.hold(time.Time{})
-			}
 			return end, nil
 		}
 		if fresh {
 			d.log.Info("outside its window, waits", "window", d.options.Window.String(), "until", end)
-			d.order.Progress.hold(end)
 		}
 		next := time.Now().Add(longestSleep)
 		if end.Before(next) {

@@ -2,7 +2,6 @@ package batch
 
 import (
 	"sync/atomic"
-	"time"
 
 	"worqcron/store"
 )
@@ -15,13 +14,11 @@ type Progress struct {
 	bytesSent, triggers, recordsOut atomic.Int64
 	delivering                      atomic.Bool
 	waiting                         atomic.Value // string
-	opens                           atomic.Int64 // when the window opens, in milliseconds; 0: it is open
 }
 
 // ProgressNow is a Progress at one instant.
 type ProgressNow struct {
-	Waiting     string    // the file that has yet to settle; "" if none has
-	Opens       time.Time // when the window opens that it waits for; zero: it does not
+	Waiting     string // the file that has yet to settle; "" if none has
 	Delivering  bool
 	BytesTotal  int64 // to be planned, as they lie on the disk; the standard input's are not known
 	BytesRead   int64 // of them, so far
@@ -37,12 +34,8 @@ type ProgressNow struct {
 // Now returns the counts.
 func (p *Progress) Now() ProgressNow {
 	waiting, _ := p.waiting.Load().(string)
-	var opens time.Time
-	if at := p.opens.Load(); at != 0 {
-		opens = time.UnixMilli(at)
-	}
 	return ProgressNow{
-		Waiting: waiting, Opens: opens, Delivering: p.delivering.Load(), BytesTotal: p.bytesTotal.Load(), BytesRead: p.bytesRead.Load(),
+		Waiting: waiting, Delivering: p.delivering.Load(), BytesTotal: p.bytesTotal.Load(), BytesRead: p.bytesRead.Load(),
 		RecordsRead: p.records.Load(), Chunks: p.chunks.Load(), ChunksTotal: p.chunksTotal.Load(),
 		ChunksDone: p.chunksDone.Load(), BytesSent: p.bytesSent.Load(), Triggers: p.triggers.Load(), RecordsDone: p.recordsOut.Load(),
 	}
@@ -51,17 +44,6 @@ func (p *Progress) Now() ProgressNow {
 func (p *Progress) wait(path string) {
 	if p != nil {
 		p.waiting.Store(path)
-	}
-}
-
-// hold says until when the run waits for its window; the zero time: no longer.
-func (p *Progress) hold(until time.Time) {
-	switch {
-	case p == nil:
-	case until.IsZero():
-		p.opens.Store(0)
-	default:
-		p.opens.Store(until.UnixMilli())
 	}
 }
 

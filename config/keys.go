@@ -75,7 +75,7 @@ func worqhatKeys() section {
 	return section{
 		name:  worqhatSection,
 		doc:   "Where WorqHat is, and how fast it may be called. One key and one rate serve the whole process.",
-		later: []string{"adaptive", "proxy", "ca_file"},
+		later: []string{"proxy", "ca_file"},
 		keys: []key{
 			{
 				name: "base_url", standard: `"https://api.worqhat.com"`, variable: "WORQHAT_BASE_URL",
@@ -105,7 +105,12 @@ func worqhatKeys() section {
 			{
 				name: "max_in_flight", standard: "4",
 				kind: countKind(func(s *settings) *int { return &s.config.WorqHat.MaxInFlight }, 1, 256),
-				doc:  "Triggers under way at once, over all schedules.",
+				doc:  "Triggers under way at once, over all schedules. Schedules that wait take turns.",
+			},
+			{
+				name: "adaptive", standard: "true",
+				kind: flagKind(func(s *settings) *bool { return &s.config.WorqHat.Adaptive }),
+				doc:  "Fewer triggers at once than `max_in_flight` while WorqHat bears fewer: being throttled, a time-out, and answers that take twice as long as usual halve their number; good answers raise it again, one by one. A flow that is slow whatever their number keeps them.",
 			},
 			{
 				name: "timeout", standard: `"5m"`,

@@ -134,12 +134,22 @@ func deliveryKeys() section {
 	return section{
 		name:  deliverySection,
 		doc:   "How chunks are sent.",
-		later: []string{"rate", "ordered", "max_failed", "window"},
+		later: []string{"ordered", "max_failed"},
 		keys: []key{
 			{
 				name: "max_in_flight", words: "`max_in_flight` of [worqhat]",
 				kind: countKind(func(s *settings) *int { return &options(s).MaxInFlight }, 1, 256),
 				doc:  "Triggers of one run under way at once. That of [worqhat] still bounds all runs together.",
+			},
+			{
+				name: "rate", standard: `"off"`,
+				kind: rateKind(func(s *settings) *float64 { return &options(s).Rate }),
+				doc:  "Triggers of this schedule a second, minute or hour, evenly; `\"off\"`: only the rate of [worqhat] holds, which bounds all schedules together.",
+			},
+			{
+				name: "window", words: "always",
+				kind: windowKind(func(s *settings) *batch.Window { return &options(s).Window }),
+				doc:  "The hours in which it sends, such as `\"22:00-06:00\"`, or a list of them, by the clock of the schedule's `timezone`. A run that is due outside of them reads and plans at once, then waits; one that is not done when they end goes on when they begin again.",
 			},
 			{
 				name: "max_attempts", standard: "8",

@@ -128,6 +128,19 @@ func countKind(field func(*settings) *int, low, high int) kind {
 	}}
 }
 
+// flagKind is true or false.
+func flagKind(field func(*settings) *bool) kind {
+	const name, example = "boolean", "true"
+	return kind{name, example, func(s *settings, n *node) *fault {
+		v, ok := n.value.(bool)
+		if !ok {
+			return wrongType(n, name, example+", without quotes")
+		}
+		*field(s) = v
+		return nil
+	}}
+}
+
 // rateKind is triggers a second.
 func rateKind(field func(*settings) *float64) kind {
 	return textKind("rate", `"50/min"`, func(s *settings, text string) *fault {
@@ -163,6 +176,41 @@ func shareKind(field func(*settings) *batch.Share) kind {
 		default:
 			return wrongType(n, name, example)
 		}
+	}}
+}
+
+// windowKind is hours of the day, or a list of them.
+func windowKind(field func(*settings) *batch.Window) kind {
+	const name, example = "hours, list of hours", `"22:00-06:00"`
+	return kind{name, example, func(s *settings, n *node) *fault {
+		items := []*node{n}
+		if n.kind == kindList {
+			items = n.items
+		} else if n.kind != kindString {
+			return wrongType(n, "string or list", example+`, or ["22:00-06:00", "12:00-13:00"]`)
+		}
+		if len(items) == 0 {
+			return &fault{msg: "an empty list", hint: "for example " + example + ", or leave it out: it always sends"}
+		}
+		var window batch.Window
+		var all faults
+		for _, item := range items {
+			text, ok := item.value.(string)
+			if !ok || item.kind != kindString {
+				all.add(item, wrongType(item, "string", example))
+				continue
+			}
+			hours, err := batch.ParseHours(text)
+			if err != nil {
+				all.add(item, &fault{msg: shorten(err.Error()), hint: `from and to in hours and minutes, such as "22:00-06:00" or "18:00-24:00"`})
+			}
+			window = append(window, hours)
+		}
+		if wrong := all.joined(); wrong != nil {
+			return wrong
+		}
+		*field(s) = window
+		return nil
 	}}
 }
 

@@ -46,7 +46,7 @@ func TestDefaults(t *testing.T) {
 	c := mustParse(t, minimal+"[schedules.orders.source]\npath = \"inbox/*.csv\"\n")
 	wantWorqHat := worqhat.Options{
 		BaseURL: "https://api.worqhat.com", KeyEnv: "WORQHAT_API_KEY",
-		Rate: 50.0 / 60, Burst: 1, MaxInFlight: 4, Timeout: 5 * time.Minute,
+		Rate: 50.0 / 60, Burst: 1, MaxInFlight: 4, Timeout: 5 * time.Minute, Adaptive: true,
 	}
 	if diff := cmp.Diff(wantWorqHat, c.WorqHat); diff != "" {
 		t.Errorf("worqhat (-want +got):\n%s", diff)
@@ -82,7 +82,7 @@ func TestDefaults(t *testing.T) {
 func TestEveryKeySet(t *testing.T) {
 	cleanEnvironment(t)
 	c := mustParse(t, `
-worqhat = { base_url = "http://[::1]:8411/", api_key_env = "KEY", api_key_file = "key", rate = "600/h", burst = 3, max_in_flight = 9, timeout = "1.5s" }
+worqhat = { base_url = "http://[::1]:8411/", api_key_env = "KEY", api_key_file = "key", rate = "600/h", burst = 3, max_in_flight = 9, adaptive = false, timeout = "1.5s" }
 ledger.path = "/var/lib/w.db"
 ledger.keep_bodies = 0
 [dashboard]
@@ -103,6 +103,8 @@ chunk.records_key = "rows"
 chunk.batch_key = ""
 [schedules."eu.orders-2_x".delivery]
 max_in_flight = 2
+rate = "30/min"
+window = ["22:00-06:00", "12:00-12:30"]
 max_attempts = 1
 on_unknown = "accept"
 timeout = "90s"
@@ -138,10 +140,13 @@ b.c = 0xFF
 		Source: &source.Options{
 			Path: "/data/one", Order: "name", Dialect: source.Dialect{Format: "ndjson", Compression: "zstd"}, MaxRecordBytes: 1 << 20,
 		},
-		Files:    batch.FilePolicy{SettleTimeout: time.Hour, WhenDone: "keep"},
-		Records:  batch.RecordPolicy{OnBad: "fail", MaxBad: batch.Share{Count: 7}, Empty: "skip", Unchanged: "send"},
-		Chunk:    batch.ChunkOptions{MaxBytes: 1 << 20, MaxRecords: 10, RecordsKey: "rows"},
-		Delivery: batch.DeliveryOptions{MaxInFlight: 2, MaxAttempts: 1, OnUnknown: "accept", Timeout: 90 * time.Second},
+		Files:   batch.FilePolicy{SettleTimeout: time.Hour, WhenDone: "keep"},
+		Records: batch.RecordPolicy{OnBad: "fail", MaxBad: batch.Share{Count: 7}, Empty: "skip", Unchanged: "send"},
+		Chunk:   batch.ChunkOptions{MaxBytes: 1 << 20, MaxRecords: 10, RecordsKey: "rows"},
+		Delivery: batch.DeliveryOptions{
+			MaxInFlight: 2, Rate: 0.5, Window: batch.Window{{From: 22 * 60, To: 6 * 60}, {From: 12 * 60, To: 12*60 + 30}},
+			MaxAttempts: 1, OnUnknown: "accept", Timeout: 90 * time.Second,
+		},
 	}
 	if diff := cmp.Diff(want, job); diff != "" {
 		t.Errorf("job (-want +got):\n%s", diff)

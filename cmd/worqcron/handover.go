@@ -90,7 +90,14 @@ func (p *program) follow(ctx context.Context, reader *store.Reader, id int64) (d
 			tick.Reset(max(followEvery, 20*time.Since(asked)))
 			progress.Follow(c)
 			if first {
-				hide = p.showProgress(progress)
+				schedule := run.Schedule
+				hide = p.showProgress(progress, func() string {
+					text, err := p.waitsOfAnother(ctx, reader, schedule)
+					if err != nil {
+						return fmt.Sprintf("what it waits for is not known: %v", err)
+					}
+					return text
+				})
 			}
 		}
 		if done.Finished {

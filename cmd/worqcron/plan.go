@@ -37,12 +37,32 @@ func (p *program) printForecast(cfg *config.Config, c *store.Receipt, q runReque
 	if !q.PlanOnly || p.json || c == nil || c.Chunks.Pending == 0 {
 		return
 	}
+	s, _ := cfg.Schedule(c.Schedule) // gone meanwhile: the key's rate still says something
 	text := "as fast as WorqHat answers: there is no rate limit"
-	if rate := cfg.WorqHat.Rate; rate > 0 {
-		first := float64(min(c.Chunks.Pending, int64(cfg.WorqHat.Burst)))
-		takes := time.Duration((float64(c.Chunks.Pending) - first) / rate * float64(time.Second))
+	if takes, rate := shortest(c.Chunks.Pending, cfg, s); rate > 0 {
 		text = fmt.Sprintf("at least %s at %.4g triggers a second, if nothing else is sent", takes.Round(time.Second), rate)
 	}
 	fmt.Fprintf(p.out, "\nsending   %s, %s\n", count(c.Chunks.Pending, "trigger"), text)
+	if text := windowText(s, time.Now()); text != "" {
+		fmt.Fprintf(p.out, "window    %s\n", text)
+	}
 	fmt.Fprintf(p.out, "          worqcron show %s --chunk 1 --body\n          worqcron run %s\n", c.Name, q.Schedule)
+}
+
+// shortest is how long so many triggers take at least, and at which rate: the
+// key's or the schedule's own, whichever is slower; zero if there is none.
+func shortest(triggers int64, cfg *config.Config, s config.Schedule) (takes time.Duration, rate float64) {
+	for _, limit := range []struct {
+		rate  float64
+		burst int
+	}{{cfg.WorqHat.Rate, cfg.WorqHat.Burst}, {s.Job.Delivery.Rate, 1}} {
+		if limit.rate <= 0 {
+			continue
+		}
+		later := float64(max(0, triggers-int64(limit.burst)))
+		if t := time.Duration(later / limit.rate * float64(time.Second)); rate == 0 || t > takes {
+			takes, rate = t, limit.rate
+		}
+	}
+	return takes, rate
 }

@@ -12,8 +12,9 @@ import (
 )
 
 // showProgress draws a run's progress on a terminal until the returned function
-// is called; elsewhere it does nothing.
-func (p *program) showProgress(from *batch.Progress) (hide func()) {
+// is called; elsewhere it does nothing. waits says what its triggers wait for, ""
+// if they need not.
+func (p *program) showProgress(from *batch.Progress, waits func() string) (hide func()) {
 	if !isTerminal(p.err) {
 		return func() {}
 	}
@@ -27,7 +28,7 @@ func (p *program) showProgress(from *batch.Progress) (hide func()) {
 	w.SetStyle(progress.StyleBlocks)
 	w.Style().Visibility = progress.StyleVisibility{Percentage: true, Time: true, Tracker: true, Value: true, ETA: true}
 	w.Style().Colors.Message = text.Colors{}
-	d := &drawing{from: from, began: time.Now(), writer: w}
+	d := &drawing{from: from, waits: waits, began: time.Now(), writer: w}
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go w.Render()
 	go func() {
@@ -58,17 +59,18 @@ func (p *program) showProgress(from *batch.Progress) (hide func()) {
 // drawing is the two bars of one run.
 type drawing struct {
 	from    *batch.Progress
+	waits   func() string
 	began   time.Time
 	sending time.Time
 	writer  progress.Writer
-	waiting string // the file that has yet to settle, as it is shown
+	waiting string // for what, as it is shown
 	plan    *progress.Tracker
 	deliver *progress.Tracker
 }
 
 func (d *drawing) update() {
 	now := d.from.Now()
-	d.showWaiting(now.Waiting)
+	d.showWaiting(now)
 	if d.plan == nil && now.BytesTotal > 0 {
 		d.plan = &progress.Tracker{Message: "plan", Total: now.BytesTotal, Units: progress.UnitsBytes}
 		d.writer.AppendTracker(d.plan)
@@ -96,17 +98,25 @@ func (d *drawing) update() {
 		humanize.Comma(now.RecordsDone), perSecond(now.BytesSent, d.sending), rate))
 }
 
-// showWaiting says what the run waits for before it reads.
-func (d *drawing) showWaiting(path string) {
+// showWaiting says what the run waits for: before it reads, a file; then what its
+// triggers do.
+func (d *drawing) showWaiting(now batch.ProgressNow) {
+	text := ""
 	switch {
-	case path == d.waiting:
-		return
-	case path == "":
-		d.writer.SetPinnedMessages()
-	default:
-		d.writer.SetPinnedMessages("waiting until " + path + " has settled")
+	case now.Waiting != "":
+		text = "waiting until " + now.Waiting + " has settled"
+	case now.Delivering:
+		text = d.waits()
 	}
-	d.waiting = path
+	if text == d.waiting {
+		return
+	}
+	d.waiting = text
+	if text == "" {
+		d.writer.SetPinnedMessages()
+		return
+	}
+	d.writer.SetPinnedMessages(text)
 }
 
 func (d *drawing) end() {

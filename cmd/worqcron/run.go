@@ -102,6 +102,9 @@ func (p *program) run(ctx context.Context, q runRequest, at string) error {
 		}
 		q.At = &slot
 	}
+	if !q.PlanOnly {
+		p.sayWindow(s)
+	}
 	q.Actor = actor()
 	ledger, err := store.Open(ctx, cfg.Ledger.Path, "run")
 	var busy *store.BusyError
@@ -154,7 +157,7 @@ func (p *program) runHere(ctx context.Context, cfg *config.Config, s config.Sche
 	if readsStdin(s) && run.PlannedAt != nil {
 		fmt.Fprintf(p.err, "run %s has its plan: the standard input is not read (--new reads it)\n", run.Name())
 	}
-	show := p.showProgress(progress)
+	show := p.showProgress(progress, func() string { return waitsText(s, runner.Budget.Paused, time.Now()) })
 	o := q.order(progress)
 	o.Watched, o.Stdin = true, true
 	c, err := runner.Execute(ctx, &s.Job, run, o)

@@ -179,6 +179,7 @@ func (d *daemon) reload() {
 	d.config = c
 	d.mu.Unlock()
 	d.runner.Budget.SetLimits(c.WorqHat)
+	d.runner.Budget.SetRates(ratesOf(c))
 	connect(d.runner, c, d.log)
 	d.scheduler.Set(timetableOf(c))
 	added, removed, changed := difference(old, c)

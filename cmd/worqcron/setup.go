@@ -87,8 +87,18 @@ func newRunner(c *config.Config, ledger *store.Ledger, log *slog.Logger) *batch.
 		Ledger: ledger, Budget: worqhat.NewBudget(c.WorqHat), Log: log,
 		Workers: runtime.GOMAXPROCS(0), KeepBodies: c.Ledger.KeepBodies,
 	}
+	r.Budget.SetRates(ratesOf(c))
 	connect(r, c, log)
 	return r
+}
+
+// ratesOf are the schedules' own rates.
+func ratesOf(c *config.Config) map[string]float64 {
+	rates := map[string]float64{}
+	for i := range c.Schedules {
+		rates[c.Schedules[i].Name] = c.Schedules[i].Job.Delivery.Rate
+	}
+	return rates
 }
 
 func connect(r *batch.Runner, c *config.Config, log *slog.Logger) {

@@ -112,6 +112,9 @@ func (p *program) showRun(ctx context.Context, r *store.Reader, run *store.Run, 
 		return printJSON(p.out, j)
 	}
 	printReceipt(p.out, run, c)
+	if err := p.printWaits(ctx, r, run); err != nil {
+		return err
+	}
 	if withChunks {
 		printChunks(p.out, c, chunks, segments)
 	}
