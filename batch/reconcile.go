@@ -161,7 +161,7 @@ const remoteBatch = 500
 // read asks for the executions of a span and stores those that the ledger knows.
 func (l *lookUp) read(ctx context.Context, s span) error {
 	for try := 1; ; try++ {
-		release, err := l.runner.Budget.Acquire(ctx)
+		release, err := l.runner.Budget.Acquire(ctx, "") // a turn of its own among the schedules
 		if err != nil {
 			return err
 		}
@@ -170,7 +170,9 @@ func (l *lookUp) read(ctx context.Context, s span) error {
 		var throttled *worqhat.ThrottledError
 		if errors.As(err, &throttled) && try < 3 {
 			l.runner.Log.Warn("throttled, the key waits", "retry_in", throttled.RetryAfter)
-			l.runner.Budget.Pause(time.Now().Add(throttled.RetryAfter), throttled.Detail)
+			if l.runner.Budget.Pause(time.Now().Add(throttled.RetryAfter), throttled.Detail) {
+				l.runner.keepPause(ctx)
+			}
 			continue
 		}
 		l.unreadable += unreadable
