@@ -97,6 +97,7 @@ type AttemptEnd struct {
 	Next        ChunkState
 	ChunkReason string
 	NotBefore   time.Time // with Next == ChunkPlanned: no try before; zero: at once
+	Split       *Split    // with Next == ChunkSplit: what takes the chunk's place
 }
 
 // check refuses an end that contradicts itself, so that no mistake elsewhere can
@@ -108,7 +109,11 @@ func (e AttemptEnd) check() error {
 		if accepted || e.Outcome == "unknown" {
 			return nil
 		}
-	case ChunkPlanned, ChunkFailed, ChunkUnknown, ChunkSplit:
+	case ChunkSplit:
+		if e.Outcome == "refused" && e.Split != nil {
+			return nil
+		}
+	case ChunkPlanned, ChunkFailed, ChunkUnknown:
 		if !accepted {
 			return nil
 		}
@@ -141,7 +146,11 @@ func (l *Ledger) FinishAttempt(ctx context.Context, attemptID int64, e AttemptEn
 		if err != nil {
 			return err
 		}
-		return mustChange(execPrepared(ctx, tx, l.prepared.move, e.Next, e.ChunkReason, notBefore, attemptID))
+		err = mustChange(execPrepared(ctx, tx, l.prepared.move, e.Next, e.ChunkReason, notBefore, attemptID))
+		if err != nil || e.Next != ChunkSplit {
+			return err
+		}
+		return e.Split.add(ctx, tx)
 	})
 	if err != nil {
 		return fmt.Errorf("outcome of attempt %d (%s): %w", attemptID, e.Outcome, err)

@@ -115,12 +115,19 @@ func TestFinishAttemptIsRefused(t *testing.T) {
 		{"no such outcome", "maybe", ChunkPlanned, ErrState},
 		{"unknown, assumed accepted", "unknown", ChunkAccepted, nil},
 		{"too large, split", "refused", ChunkSplit, nil},
+		{"unknown, split", "unknown", ChunkSplit, ErrState},
+		{"accepted, split", "accepted", ChunkSplit, ErrState},
+		{"split into nothing", "refused", ChunkSplit, ErrState},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx, l := context.Background(), open(t)
 			r := planned(t, l, slotRun("orders"), 1)
 			id := get[int64](t)(l.BeginAttempt(ctx, r.ID, 1, "h", 1))
-			wantErr(t, l.FinishAttempt(ctx, id, AttemptEnd{Outcome: c.outcome, Next: c.next}), c.want)
+			end := AttemptEnd{Outcome: c.outcome, Next: c.next}
+			if c.next == ChunkSplit && c.name != "split into nothing" {
+				end.Split = halves(r, 1)
+			}
+			wantErr(t, l.FinishAttempt(ctx, id, end), c.want)
 			open := get[[]Attempt](t)(l.OpenAttempts(ctx))
 			if wasRefused := len(open) == 1; wasRefused != (c.want != nil) {
 				t.Errorf("open attempts: %+v", open)

@@ -125,11 +125,8 @@ func TestSplitChunksCanDeliverAFile(t *testing.T) {
 	ctx, l := context.Background(), open(t)
 	r := planned(t, l, slotRun("orders"), 1)
 	id := get[int64](t)(l.BeginAttempt(ctx, r.ID, 1, "h", 1))
-	must(t, l.FinishAttempt(ctx, id, AttemptEnd{Outcome: "refused", Next: ChunkSplit}))
-	_, err := l.rw.Exec(`
-		INSERT INTO chunks SELECT run, 2, 'planned', '', 10, 100, '', '', 0, NULL, NULL, 0 FROM chunks;
-		INSERT INTO chunk_ranges SELECT run, 2, part, file, byte_start, byte_end, first_line, last_line, records FROM chunk_ranges`)
-	must(t, err)
+	must(t, l.FinishAttempt(ctx, id, AttemptEnd{Outcome: "refused", Next: ChunkSplit, Split: halves(r, 1)}))
+	try(t, l, r, 3, ChunkAccepted)
 	settle(t, l, r, Stopped)
 	if got := get[string](t)(l.DeliveredBy(ctx, "orders", "shape", file(1).ContentHash)); got != "" {
 		t.Errorf("delivered by %q while its half is planned", got)

@@ -9,8 +9,9 @@ import (
 
 // What finds a note out.
 const (
-	notePlan = "plan"
-	noteDone = "done"
+	notePlan    = "plan"
+	noteDeliver = "deliver"
+	noteDone    = "done"
 )
 
 const insertNote = `
@@ -35,6 +36,15 @@ func (l *Ledger) NoteDone(ctx context.Context, run *Run, notes []string) error {
 		}
 		return addNotes(ctx, tx, run.ID, noteDone, notes)
 	})
+	if err != nil {
+		return fmt.Errorf("notes of run %s: %w", run.RunID, err)
+	}
+	return nil
+}
+
+// NoteDelivery adds a note about a run's delivery.
+func (l *Ledger) NoteDelivery(ctx context.Context, run *Run, note string) error {
+	err := l.write(ctx, func(tx *sql.Tx) error { return addNotes(ctx, tx, run.ID, noteDeliver, []string{note}) })
 	if err != nil {
 		return fmt.Errorf("notes of run %s: %w", run.RunID, err)
 	}

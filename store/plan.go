@@ -19,6 +19,7 @@ type Chunk struct {
 	NotBefore  time.Time
 	Spool      *SpoolRange // nil: the ranges are read from the files themselves
 	Ranges     []ChunkRange
+	Parent     int64 // the chunk that was split into this one and another; 0: as planned
 }
 
 // SpoolRange is where a chunk's records lie in the run's spool. Line says which
@@ -119,8 +120,8 @@ type PlanPart struct {
 }
 
 const insertChunk = `
-INSERT INTO chunks (run, chunk, state, reason, records, body_bytes, source_hash, key, not_before, spool_start, spool_end, spool_line)
-VALUES (?, ?, 'planned', '', ?, ?, ?, ?, 0, ?, ?, ?)`
+INSERT INTO chunks (run, chunk, state, reason, records, body_bytes, source_hash, key, not_before, spool_start, spool_end, spool_line, parent)
+VALUES (?, ?, 'planned', '', ?, ?, ?, ?, 0, ?, ?, ?, nullif(?, 0))`
 
 const insertRange = `
 INSERT INTO chunk_ranges (run, chunk, part, file, byte_start, byte_end, first_line, last_line, records)
@@ -176,7 +177,7 @@ func (l *Ledger) AddToPlan(ctx context.Context, r *Run, p PlanPart) error {
 
 func addChunk(ctx context.Context, tx *sql.Tx, run int64, c *Chunk) error {
 	start, end, line := c.Spool.columns()
-	_, err := tx.ExecContext(ctx, insertChunk, run, c.Chunk, c.Records, c.BodyBytes, c.SourceHash, c.Key, start, end, line)
+	_, err := tx.ExecContext(ctx, insertChunk, run, c.Chunk, c.Records, c.BodyBytes, c.SourceHash, c.Key, start, end, line, c.Parent)
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,13 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 )
+
+// readsAll are those whose plan has a scan of what the query made itself.
+var readsAll = []string{"ByLine", "StartsSince", "PlannedParts"}
 
 // The queries that run for each chunk, or over a history of years, must find
 // their rows by an index.
@@ -26,6 +30,12 @@ func TestQueriesUseIndexes(t *testing.T) {
 		{"FinishAttempt", finishAttempt, 8, []string{"attempts USING INTEGER PRIMARY KEY (rowid=?)"}},
 		{"FinishAttempt chunk", moveChunk, 4, []string{"chunks USING PRIMARY KEY (run=? AND chunk=?)", "attempts USING INTEGER PRIMARY KEY (rowid=?)"}},
 		{"CountUnknown", countUnknown, 2, []string{"attempts_by_chunk (run=? AND chunk=?)"}},
+		{"PlannedParts", plannedParts, 1, []string{"chunks_by_state (run=? AND state=?)", "chunks_by_parent (run=? AND parent=?)", "c USING PRIMARY KEY (run=? AND chunk=?)"}},
+		{"Children", childrenOf, 2, []string{"chunks_by_parent (run=? AND parent=?)"}},
+		{"LastChunk", lastChunk, 1, []string{"chunks USING PRIMARY KEY (run=?)"}},
+		{"FlowLimit", selectLimit, 3, []string{"flow_limits USING PRIMARY KEY (flow_id=? AND base_url=?)"}},
+		{"SameIDs", sameIDs, 3, []string{"a USING INTEGER PRIMARY KEY (rowid>?)", "attempts_by_id (analytics_id=? AND rowid<?)"}},
+		{"CancelRun", cancelChunks, 2, []string{"chunks USING PRIMARY KEY (run=?)"}},
 		{"OpenAttempts", openAttempts, 0, []string{"attempts_open"}},
 		{"Receipt chunks", countChunkStates, 1, []string{"COVERING INDEX chunks_by_state (run=?)"}},
 		{"Receipt assumed", countAssumed, 2, []string{"COVERING INDEX chunks_assumed (run=? AND reason=?)"}},
@@ -72,7 +82,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 				}
 			}
 			for _, line := range strings.Split(got, "\n") {
-				if strings.HasPrefix(line, "SCAN") && !strings.Contains(line, "USING") && !strings.Contains(line, "CONSTANT") && c.name != "ByLine" && c.name != "StartsSince" {
+				if strings.HasPrefix(line, "SCAN") && !strings.Contains(line, "USING") && !strings.Contains(line, "CONSTANT") && !slices.Contains(readsAll, c.name) {
 					t.Errorf("reads a whole table: %s", line)
 				}
 			}

@@ -106,7 +106,7 @@ WHERE run = ?2 AND chunk BETWEEN ?3 AND ?4 AND outcome IN ('accepted', 'accepted
   AND NOT EXISTS (SELECT 1 FROM remote_hints h WHERE h.attempt_id = attempts.attempt_id)
 ON CONFLICT (attempt_id) DO UPDATE SET looked_up_at = excluded.looked_up_at WHERE remote_status.status = 'not listed'`
 
-const lastChunk = `SELECT coalesce(max(chunk), 0) FROM chunks WHERE run = ?`
+const highestChunk = `SELECT coalesce(max(chunk), 0) FROM chunks WHERE run = ?`
 
 // markChunks is how many chunks one transaction marks: others wait for it.
 const markChunks = 2000
@@ -115,7 +115,7 @@ const markChunks = 2000
 // known that they were looked for.
 func (l *Ledger) MarkNotListed(ctx context.Context, run int64, lookedUp time.Time) error {
 	var last int64
-	if err := l.ro.QueryRowContext(ctx, lastChunk, run).Scan(&last); err != nil {
+	if err := l.ro.QueryRowContext(ctx, highestChunk, run).Scan(&last); err != nil {
 		return err
 	}
 	for first := int64(1); first <= last; first += markChunks {

@@ -24,14 +24,15 @@ func (s RunState) Ended() bool { return s != Planning && s != Delivering }
 type ChunkState string
 
 // The states of a chunk. BeginAttempt sets Sending and FinishAttempt what
-// follows, also for what a crash left in Sending. ResolveChunk moves Unknown on.
+// follows, also for what a crash left in Sending. SplitChunk sets Split as well, and
+// CancelRun fails what is Planned. ResolveChunk moves Unknown on.
 const (
 	ChunkPlanned  ChunkState = "planned"  // to be sent; not before its not_before
 	ChunkSending  ChunkState = "sending"  // an intent is committed, its outcome is not
 	ChunkAccepted ChunkState = "accepted" // never sent again
 	ChunkFailed   ChunkState = "failed"   // definitely refused, failed or abandoned
 	ChunkUnknown  ChunkState = "unknown"  // it may have been accepted; held
-	ChunkSplit    ChunkState = "split"    // replaced by smaller chunks
+	ChunkSplit    ChunkState = "split"    // replaced by two smaller chunks, which name it as their parent
 )
 
 // SlotState is what became of a due time.

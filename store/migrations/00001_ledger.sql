@@ -70,7 +70,7 @@ CREATE INDEX snapshots_by_content ON snapshots (size, content_hash);
 CREATE TABLE notes (
     run    INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, -- what it is about
     number INTEGER NOT NULL CHECK (number >= 1), -- order in the run
-    stage  TEXT    NOT NULL CHECK (stage IN ('plan', 'done')), -- what found it out: the plan, or what follows the end of the run
+    stage  TEXT    NOT NULL CHECK (stage IN ('plan', 'deliver', 'done')), -- what found it out: the plan, the delivery, or what follows the end of the run
     text   TEXT    NOT NULL,                  -- one line for a person
     PRIMARY KEY (run, number)
 ) STRICT, WITHOUT ROWID;
@@ -88,11 +88,13 @@ CREATE TABLE chunks (
     spool_start  INTEGER,                     -- where its records lie in the run's spool; NULL: in the files themselves
     spool_end    INTEGER,                     -- first byte after them
     spool_line   INTEGER NOT NULL CHECK (spool_line >= 0), -- which line there is its record, from 1; 0: all are its records
+    parent       INTEGER CHECK (parent < chunk), -- the chunk of the same run that was split into this one and another; NULL: as planned
     PRIMARY KEY (run, chunk),
     CHECK ((spool_start IS NULL) = (spool_end IS NULL) AND coalesce(spool_end > spool_start, 1))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX chunks_by_key ON chunks (key);
 CREATE INDEX chunks_by_state ON chunks (run, state, chunk, records); -- records: a receipt reads nothing else
+CREATE INDEX chunks_by_parent ON chunks (run, parent) WHERE parent IS NOT NULL;
 CREATE INDEX chunks_assumed ON chunks (run, reason) WHERE state = 'accepted' AND reason <> '';
 
 CREATE TABLE chunk_ranges (
@@ -250,6 +252,14 @@ CREATE TABLE budget (
     reason       TEXT    NOT NULL,            -- what the server said, for a person
     updated_at   INTEGER NOT NULL             -- when it said so
 ) STRICT;
+
+CREATE TABLE flow_limits (
+    flow_id   TEXT    NOT NULL,               -- the flow that refused a body as too large
+    base_url  TEXT    NOT NULL,               -- the API that it is called at
+    max_bytes INTEGER NOT NULL CHECK (max_bytes > 0), -- bodies sent to it have so many bytes at most
+    learnt_at INTEGER NOT NULL,               -- when it was learnt; it holds for seven days
+    PRIMARY KEY (flow_id, base_url)
+) STRICT, WITHOUT ROWID;
 
 -- +goose StatementBegin
 CREATE TRIGGER chunks_keep_accepted BEFORE UPDATE OF state ON chunks
