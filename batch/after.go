@@ -43,13 +43,25 @@ func (d *delivery) after(c *store.Chunk, r worqhat.Result, n next, before *tries
 		log.Warn("chunk "+string(n.state), "reason", r.Reason, "detail", r.Detail)
 	}
 	d.countUnknown(r, before)
-	if n.stop != "" {
-		d.runner.flows.doubt(d.run.FlowID)
-		d.stop(n.stop)
-	} else if r.StatusCode > 0 && r.Outcome != worqhat.Throttled {
-		d.runner.flows.prove(d.run.FlowID)
-		d.open()
+	options := d.options.Load()
+	if why := d.tally.add(n, options.MaxFailed); why != "" {
+		d.stop(why)
 	}
+	if options.Ordered && n.state == store.ChunkUnknown {
+		d.stop(orderedReason(d.run, counted(1, "chunk")))
+	}
+	switch {
+	case n.stop != "":
+		d.runner.refused(d, r.Stop, n.stop)
+	case r.StatusCode > 0 && r.Outcome != worqhat.Throttled:
+		d.runner.gates.prove(d.run.FlowID)
+	}
+}
+
+// orderedReason is why an ordered run stops with unknown chunks.
+func orderedReason(run *store.Run, chunks string) string {
+	return fmt.Sprintf("%s may or may not have been accepted, and with ordered = true nothing overtakes it: worqcron resolve %s decides, then worqcron run %s goes on",
+		chunks, run.Name(), run.Schedule)
 }
 
 func (d *delivery) countUnknown(r worqhat.Result, before *tries) {
@@ -60,8 +72,8 @@ func (d *delivery) countUnknown(r worqhat.Result, before *tries) {
 		return
 	}
 	before.unknown++
-	if n := d.unknownInRow.Add(1); n >= maxUnknownInRow && d.options.OnUnknown != "accept" {
-		d.runner.flows.doubt(d.run.FlowID)
+	if n := d.unknownInRow.Add(1); n >= maxUnknownInRow && d.options.Load().OnUnknown != "accept" {
+		d.runner.gates.doubt(d.run.FlowID)
 		d.stop(fmt.Sprintf("%d triggers in a row ended unknown; the last one: %s", n, r.Detail))
 	}
 }

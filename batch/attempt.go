@@ -17,13 +17,20 @@ func (d *delivery) chunk(ctx, send context.Context, b *bodyBuilder, t *task) err
 		return ignoreEnd(ctx, err)
 	}
 	before.waits = newBackOff()
+	defer func() { d.runner.gates.leave(d.run.FlowID, before.probe) }()
 	for c.State == store.ChunkPlanned {
-		if err := sleepUntil(ctx, d.stopped, c.NotBefore); err != nil {
+		if err := sleepUntil(ctx, c.NotBefore); err != nil {
 			return nil
+		}
+		if done, err := d.splitPlanned(ctx, b, t, before); done || err != nil {
+			return err
 		}
 		n, err := d.attempt(ctx, send, b, t, &before)
 		if err != nil || n == nil {
 			return err
+		}
+		if n.split != nil {
+			return nil // its parts are in the queue
 		}
 		c.State, c.NotBefore = n.state, n.until
 	}
@@ -42,14 +49,15 @@ func (d *delivery) triesBefore(ctx context.Context, c *store.Chunk) (t tries, er
 // has ended.
 func (d *delivery) attempt(ctx, send context.Context, b *bodyBuilder, t *task, before *tries) (*next, error) {
 	c := t.chunk
-	release, err := d.place(ctx)
-	if release == nil {
-		return nil, err
+	release, err := d.admit(ctx, before)
+	if err != nil {
+		return nil, ignoreEnd(ctx, err)
 	}
 	defer release()
-	if d.ended(ctx) {
+	if ctx.Err() != nil {
 		return nil, nil
 	}
+	options := d.options.Load()
 	b.buf = d.runner.buffers.take()
 	defer func() {
 		d.runner.buffers.giveBack(b.buf)
@@ -66,12 +74,15 @@ func (d *delivery) attempt(ctx, send context.Context, b *bodyBuilder, t *task, b
 	if err != nil || id == 0 {
 		return nil, err
 	}
-	trigger := worqhat.Trigger{FlowID: d.run.FlowID, Body: body, Timeout: d.options.Timeout}
+	trigger := worqhat.Trigger{FlowID: d.run.FlowID, Body: body, Timeout: options.Timeout}
 	result := d.runner.client().Trigger(send, trigger)
 	d.order.Progress.sent(int64(len(body)))
-	n := follow(result, d.options, *before)
+	n := follow(result, options, *before, c.Records)
 	paused := d.pauseKey(result, n) // at once: others would go while the outcome is committed
 	d.learn(trigger, result)
+	if n.state == store.ChunkSplit {
+		n = d.splitRefused(context.WithoutCancel(ctx), b, c, n)
+	}
 	if n.backOff {
 		n.until = time.Now().Add(before.waits.NextBackOff())
 	}
@@ -81,6 +92,10 @@ func (d *delivery) attempt(ctx, send context.Context, b *bodyBuilder, t *task, b
 	}
 	if paused {
 		d.runner.keepPause(send) // behind the outcome, which a crash must not make unknown
+	}
+	if n.split != nil {
+		d.runner.underway.lower(destinationOf(d.run), n.split.Limit)
+		d.splitDone(t, n.split)
 	}
 	d.after(c, result, n, before)
 	return &n, nil
@@ -92,7 +107,7 @@ func (d *delivery) sourceChanged(err error) bool {
 	if !errors.As(err, &changed) {
 		return false
 	}
-	d.stop(err.Error())
+	d.stop(err.Error() + "; put it back, or give up the rest: worqcron cancel " + d.run.Name())
 	return true
 }
 
@@ -100,7 +115,7 @@ func (d *delivery) sourceChanged(err error) bool {
 // run ended first.
 func (d *delivery) intent(ctx context.Context, t *task, hash string, bytes int64) (int64, error) {
 	for {
-		if d.ended(ctx) {
+		if ctx.Err() != nil {
 			return 0, nil
 		}
 		// Not ctx: a commit that is cancelled half-way might still have happened.
@@ -109,7 +124,7 @@ func (d *delivery) intent(ctx context.Context, t *task, hash string, bytes int64
 			return id, err
 		}
 		d.log.Error("ledger full, nothing is sent until there is room", "err", err)
-		if err := sleepUntil(ctx, d.stopped, time.Now().Add(fullWait)); err != nil {
+		if err := sleepUntil(ctx, time.Now().Add(fullWait)); err != nil {
 			return 0, nil
 		}
 	}
@@ -134,7 +149,7 @@ const fullWait = 5 * time.Second
 func (d *delivery) outcome(send context.Context, id int64, r worqhat.Result, n next) error {
 	end := store.AttemptEnd{
 		Outcome: string(r.Outcome), Reason: string(r.Reason), Detail: r.Detail, StatusCode: r.StatusCode,
-		AnalyticsID: r.AnalyticsID, Answer: r.Answer, Next: n.state, ChunkReason: n.reason, NotBefore: n.until,
+		AnalyticsID: r.AnalyticsID, Answer: r.Answer, Next: n.state, ChunkReason: n.reason, NotBefore: n.until, Split: n.split,
 	}
 	for {
 		err := d.runner.Ledger.FinishAttempt(context.WithoutCancel(send), id, end)
@@ -142,7 +157,7 @@ func (d *delivery) outcome(send context.Context, id int64, r worqhat.Result, n n
 			return err
 		}
 		d.log.Error("ledger full, an outcome waits for room", "err", err, "outcome", r.Outcome, "analytics_id", r.AnalyticsID)
-		if sleepUntil(send, nil, time.Now().Add(fullWait)) != nil {
+		if sleepUntil(send, time.Now().Add(fullWait)) != nil {
 			return err
 		}
 	}

@@ -2,7 +2,6 @@ package batch
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -25,22 +24,26 @@ type delivery struct {
 	runner  *Runner
 	run     *store.Run
 	records *records
-	options DeliveryOptions
+	options atomic.Pointer[DeliveryOptions]
 	order   Order
 	queue   *chunkQueue
 	zone    *time.Location // of the window
-	gate    gate
+	hours   openHours
 	log     *slog.Logger
 	resumed bool // chunks may have attempts already
 
-	opened   chan struct{} // closed when more than one worker may send
-	openOnce sync.Once
-
-	stopped  chan struct{} // closed when the run stops
 	stopOnce sync.Once
-	endWaits context.CancelFunc // ends what workers wait for
-	why      string
+	why      string             // it stopped; "" if it did not
+	halt     context.CancelFunc // ends the context of the workers
 
+	crew sync.Mutex
+	hire func() // begins workers until there are as many as the options say
+	size int    // workers there are; 0: the delivery has ended
+
+	splitting sync.Mutex
+	lastChunk int64 // the run's largest chunk number; 0: not looked up
+
+	tally        tally
 	unknownInRow atomic.Int64
 }
 
@@ -51,77 +54,94 @@ const maxUnknownInRow = 5
 // deliver sends until nothing is planned, the run stops, or ctx ends. why says
 // what stopped it; "" if it went to its end or to its limit.
 func (d *delivery) deliver(ctx context.Context) (why string, err error) {
-	d.opened, d.stopped = make(chan struct{}), make(chan struct{})
-	if d.runner.flows.proven(d.run.FlowID) {
-		d.open()
-	}
 	workers, gctx := errgroup.WithContext(ctx)
+	live, halt := context.WithCancel(gctx) // also ended when the run stops
+	defer halt()
 	send, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(gctx, func() { // gives those under way their time
-		timer := time.AfterFunc(d.options.ShutdownTimeout, cancel)
+		timer := time.AfterFunc(d.options.Load().ShutdownTimeout, cancel)
 		context.AfterFunc(send, func() { timer.Stop() })
 	})()
-	working, endWaits := context.WithCancel(gctx)
-	defer endWaits()
-	d.endWaits = endWaits
-	for i := range d.options.MaxInFlight {
-		workers.Go(func() error { return d.work(working, send, i == 0) })
-	}
+	d.halt = halt
+	d.hire = d.hiring(func() {
+		workers.Go(func() error { return d.work(live, send) })
+	})
+	d.size = 1
+	d.runner.underway.enroll(d)
+	workers.Go(func() error { return d.work(live, send) })
+	d.hire()
 	err = workers.Wait()
+	d.runner.underway.dismiss(d) // from here on nobody else stops it
 	return d.why, err
 }
 
-func (d *delivery) open() { d.openOnce.Do(func() { close(d.opened) }) }
+// hiring makes hire of what begins one worker. Once all workers have gone the
+// delivery has ended, and none comes.
+func (d *delivery) hiring(begin func()) func() {
+	return func() {
+		d.crew.Lock()
+		defer d.crew.Unlock()
+		for want := d.options.Load().workers(); d.size > 0 && d.size < want; d.size++ {
+			begin()
+		}
+	}
+}
 
+// surplus says whether there are more workers than the options say now; the one
+// that asked then has to go.
+func (d *delivery) surplus() bool {
+	d.crew.Lock()
+	defer d.crew.Unlock()
+	if d.size <= d.options.Load().workers() {
+		return false
+	}
+	d.size--
+	return true
+}
+
+func (d *delivery) leave() {
+	d.crew.Lock()
+	defer d.crew.Unlock()
+	d.size--
+}
+
+// stop ends the sending of new triggers; the first reason counts.
 func (d *delivery) stop(why string) {
 	d.stopOnce.Do(func() {
 		d.why = why
-		close(d.stopped)
-		d.endWaits()
+		d.halt()
 	})
 }
 
-// ended says whether no further trigger may begin.
-func (d *delivery) ended(ctx context.Context) bool {
-	select {
-	case <-d.stopped:
-		return true
-	case <-ctx.Done():
-		return true
-	default:
-		return false
-	}
-}
-
-func (d *delivery) work(ctx, send context.Context, first bool) error {
-	if first {
-		defer d.open() // with the first worker gone, the others find the queue as it left it
-	} else {
-		select {
-		case <-d.opened:
-		case <-d.stopped:
-		case <-ctx.Done():
-		}
-	}
+// work is one worker.
+func (d *delivery) work(ctx, send context.Context) (err error) {
 	builder, err := d.records.newBuilder()
 	if err != nil {
+		d.leave()
 		return err
 	}
 	defer builder.close()
-	for !d.ended(ctx) {
-		t, err := d.queue.next(ctx)
-		if d.sourceChanged(err) {
+	for ctx.Err() == nil {
+		if d.surplus() {
 			return nil
 		}
-		if err != nil || t == nil {
-			return ignoreEnd(ctx, err)
+		var t *task
+		t, err = d.queue.next(ctx)
+		if d.sourceChanged(err) {
+			err = nil
+			break
 		}
-		if err := d.chunk(ctx, send, builder, t); err != nil {
-			return err
+		if err != nil || t == nil {
+			err = ignoreEnd(ctx, err)
+			break
+		}
+		if err = d.chunk(ctx, send, builder, t); err != nil {
+			break
 		}
 	}
-	return nil
+	d.leave()
+	return err
 }
 
 // ignoreEnd drops an error that only says that ctx ended.
@@ -132,9 +152,8 @@ func ignoreEnd(ctx context.Context, err error) error {
 	return err
 }
 
-// sleepUntil returns nil at an instant, or an error when ctx ends or stopped
-// is closed before.
-func sleepUntil(ctx context.Context, stopped <-chan struct{}, at time.Time) error {
+// sleepUntil returns nil at an instant, or an error when ctx ends before.
+func sleepUntil(ctx context.Context, at time.Time) error {
 	wait := time.Until(at)
 	if wait <= 0 {
 		return ctx.Err()
@@ -144,8 +163,6 @@ func sleepUntil(ctx context.Context, stopped <-chan struct{}, at time.Time) erro
 	select {
 	case <-timer.C:
 		return nil
-	case <-stopped:
-		return errors.New("stopped")
 	case <-ctx.Done():
 		return ctx.Err()
 	}

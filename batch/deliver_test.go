@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -54,8 +55,11 @@ func answer(status int, header http.Header, body string) answering {
 	}
 }
 
+// acceptedIDs makes each id of a process another one.
+var acceptedIDs atomic.Int64
+
 func accepted(r *http.Request) (*http.Response, error) {
-	return answer(200, http.Header{}, `{"success":true,"analytics_id":"id"}`)(r)
+	return answer(200, http.Header{}, fmt.Sprintf(`{"success":true,"analytics_id":"id-%d"}`, acceptedIDs.Add(1)))(r)
 }
 
 func refusedConnection(*http.Request) (*http.Response, error) {
@@ -106,9 +110,12 @@ func testJob(t *testing.T, n int) *Job {
 	return &Job{
 		Schedule: "orders", FlowID: "f825ab82-371f-40cb-9bed-b325531ead4a", BaseURL: "https://worqhat.test", Zone: time.UTC,
 		Payload: payload, Source: &source.Options{Path: path},
-		Records:  RecordPolicy{OnBad: "quarantine", MaxBad: Share{Percent: 1, IsPercent: true}, Empty: "fail", Unchanged: "skip"},
-		Chunk:    ChunkOptions{MaxBytes: 10_000, MaxRecords: 1, RecordsKey: "records", BatchKey: "_batch"},
-		Delivery: DeliveryOptions{MaxInFlight: 4, MaxAttempts: 3, OnUnknown: "hold", Timeout: time.Minute, ShutdownTimeout: time.Second},
+		Records: RecordPolicy{OnBad: "quarantine", MaxBad: Share{Percent: 1, IsPercent: true}, Empty: "fail", Unchanged: "skip"},
+		Chunk:   ChunkOptions{MaxBytes: 10_000, MaxRecords: 1, RecordsKey: "records", BatchKey: "_batch"},
+		Delivery: DeliveryOptions{
+			MaxInFlight: 4, MaxAttempts: 3, MaxFailed: Share{Percent: 10, IsPercent: true}, OnUnknown: "hold",
+			Timeout: time.Minute, ShutdownTimeout: time.Second,
+		},
 	}
 }
 

@@ -21,20 +21,23 @@ type next struct {
 	until    time.Time     // when that wait ends
 	pauseKey time.Duration // how long all triggers of the key wait
 	stop     string        // why the run stops; "" if it goes on
+	split    *store.Split  // with state split: what takes the chunk's place
 }
 
 // tries counts the attempts of one chunk that came before.
 type tries struct {
-	notSent int // that provably did not arrive
-	unknown int // that may have been accepted
+	probe   bool // it goes alone until WorqHat has answered
+	notSent int  // that provably did not arrive
+	unknown int  // that may have been accepted
 	waits   *backoff.ExponentialBackOff
 }
 
 // pauseUnasked is how long the key waits when the server does not say.
 const pauseUnasked = 30 * time.Second
 
-// follow decides what follows an outcome. before does not count this attempt.
-func follow(r worqhat.Result, d DeliveryOptions, before tries) next {
+// follow decides what follows an outcome for a chunk of so many records. before
+// does not count this attempt.
+func follow(r worqhat.Result, d *DeliveryOptions, before tries, records int64) next {
 	switch r.Outcome {
 	case worqhat.Accepted, worqhat.AcceptedNoID:
 		return next{state: store.ChunkAccepted}
@@ -47,23 +50,28 @@ func follow(r worqhat.Result, d DeliveryOptions, before tries) next {
 		}
 		return next{state: store.ChunkPlanned, reason: r.Detail, pauseKey: pause}
 	case worqhat.Refused:
-		return followRefused(r)
+		return followRefused(r, records)
 	case worqhat.NotSent:
 		return followNotSent(r, d, before)
 	}
 	return followUnknown(d.OnUnknown, r.Detail, before.unknown)
 }
 
-func followRefused(r worqhat.Result) next {
-	if r.Stop != worqhat.StopNothing {
+func followRefused(r worqhat.Result, records int64) next {
+	switch {
+	case r.Stop != worqhat.StopNothing:
 		return next{state: store.ChunkPlanned, reason: r.Detail, stop: r.Detail}
+	case r.Reason == worqhat.ReasonTooLarge && records > 1:
+		return next{state: store.ChunkSplit, reason: r.Detail}
+	case r.Reason == worqhat.ReasonTooLarge && records == 1:
+		return next{state: store.ChunkFailed, reason: "the record is too large for the flow: " + r.Detail}
 	}
 	return next{state: store.ChunkFailed, reason: r.Detail}
 }
 
 // followNotSent retries. A chunk that could not be sent stays planned when its
 // attempts are used up: nothing is wrong with it, so the run stops instead.
-func followNotSent(r worqhat.Result, d DeliveryOptions, before tries) next {
+func followNotSent(r worqhat.Result, d *DeliveryOptions, before tries) next {
 	n := next{state: store.ChunkPlanned, reason: r.Detail, backOff: true}
 	switch {
 	case r.Stop != worqhat.StopNothing:

@@ -38,7 +38,7 @@ func TestFollow(t *testing.T) {
 		{"an outcome nobody knows is unknown", worqhat.Outcome("new"), "", hold, tries{}, store.ChunkUnknown, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			n := follow(worqhat.Result{Outcome: c.outcome, Stop: c.stop, Detail: "why"}, c.options, c.before)
+			n := follow(worqhat.Result{Outcome: c.outcome, Stop: c.stop, Detail: "why"}, &c.options, c.before, 2)
 			if n.state != c.state || (n.stop != "") != c.stops || n.backOff != c.backOff {
 				t.Errorf("got state %s, stop %q, backOff %v", n.state, n.stop, n.backOff)
 			}

@@ -63,19 +63,30 @@ const (
 	ModeRecords = "records" // one trigger a record, its members beside the payload's
 )
 
-// DeliveryOptions are current values: a reload changes them for running runs' successors,
-// and they shape no body.
+// DeliveryOptions are current values: a reload changes them for runs under way
+// (Runner.UpdateDelivery), and they shape no body.
 type DeliveryOptions struct {
 	MaxInFlight     int           // triggers of one run under way at once
 	Rate            float64       // triggers a second of this schedule, within the key's; 0: it has none of its own
 	Window          Window        // the hours in which it sends, in the job's zone; none: always
 	MaxAttempts     int           // tries of one chunk that provably did not arrive
+	MaxFailed       Share         // more failed triggers than this stop the run; a percentage counts after maxFailedSample of them
+	Ordered         bool          // one chunk at a time, in the order of the plan; MaxInFlight does not count
 	OnUnknown       string        // "hold", "resend" or "accept"
 	Timeout         time.Duration // for one trigger, answer included
 	ShutdownTimeout time.Duration // how long a stop waits for triggers under way
 }
 
-// Share is a limit as a count or as a percentage of the records read.
+// workers is how many triggers of one run may be under way at once.
+func (o *DeliveryOptions) workers() int {
+	if o.Ordered {
+		return 1
+	}
+	return o.MaxInFlight
+}
+
+// Share is a limit as a count or as a percentage of a whole, such as the records
+// read.
 type Share struct {
 	Count     int64
 	Percent   float64 // used where IsPercent

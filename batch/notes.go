@@ -31,6 +31,22 @@ func (p *planning) keepNotes(ctx context.Context) error {
 	return p.runner.Ledger.AddToPlan(context.WithoutCancel(ctx), p.run, store.PlanPart{Notes: notes})
 }
 
+// learntLimit is how long bodies may be because the flow refused longer ones, with
+// a note; 0 if no limit is known that matters.
+func (p *planning) learntLimit(ctx context.Context) (int64, error) {
+	if p.job.Chunk.Mode == ModeRecords {
+		return 0, nil
+	}
+	limit, err := p.runner.Ledger.FlowLimit(ctx, destinationOf(p.run))
+	if err != nil || limit.MaxBytes == 0 || limit.MaxBytes >= p.job.Chunk.MaxBytes {
+		return 0, err
+	}
+	const day = "2006-01-02"
+	p.note(fmt.Sprintf("bodies are cut at %d bytes instead of max_bytes: on %s the flow refused longer ones (413); from %s on they are tried again",
+		limit.MaxBytes, limit.LearntAt.In(p.job.Zone).Format(day), limit.LearntAt.Add(store.LimitHolds).In(p.job.Zone).Format(day)))
+	return limit.MaxBytes, nil
+}
+
 // manyBad is the share of bad records from which they look like a wrong option.
 const manyBad = 0.01
 

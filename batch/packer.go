@@ -12,8 +12,9 @@ import (
 )
 
 // packer cuts the records of a run into chunks. This is where a chunk ends: the
-// next record goes into it if the body stays strictly below MaxBytes, and below
-// MaxRecords if that is set; else a new chunk begins with that record. Chunks
+// next record goes into it if the body stays strictly below MaxBytes (and within
+// what the flow may get, if it refused larger ones), and below MaxRecords if that
+// is set; else a new chunk begins with that record. Chunks
 // run on from one file into the next.
 //
 // It sees each record once, in order, knows it by size and place alone, and
@@ -21,6 +22,7 @@ import (
 type packer struct {
 	envelope *envelope
 	chunk    ChunkOptions
+	limit    int64 // a body that has more than one record has so many bytes at most; 0: MaxBytes alone counts
 	run      *store.Run
 	spool    *spoolWriter // nil: chunks point into the files
 	gapless  bool         // ranges hold nothing but records that go out
@@ -66,6 +68,7 @@ type place struct {
 	pieceStart, pieceEnd int64 // within block.Raw; pieceStart is -1 while there is none
 	jsonStart, jsonEnd   int64 // the same piece within block.JSON
 	json                 int64 // offset of the current record there
+	record               int   // its number in block.Records
 }
 
 // beginFile takes note of the names of a file's members; nil: records differ.
@@ -103,6 +106,7 @@ func (p *packer) block(file int, b *source.Block, known *earlier) error {
 			}
 			bad++
 		}
+		at.record = i
 		if err := p.record(&at, rec); err != nil {
 			return err
 		}
@@ -132,7 +136,7 @@ func (p *packer) record(at *place, rec *source.Record) error {
 		}
 	}
 	size := int64(rec.Size)
-	if !p.fits(size) {
+	if p.envelope.size(size) >= p.chunk.MaxBytes {
 		return p.tooLarge(at, rec)
 	}
 	if p.records > 0 && p.full(size) {
@@ -153,7 +157,15 @@ func (p *packer) full(size int64) bool {
 
 // fits says whether a body with so many bytes of joined records stays below
 // its limit.
-func (p *packer) fits(joined int64) bool { return p.envelope.size(joined) < p.chunk.MaxBytes }
+func (p *packer) fits(joined int64) bool { return p.envelope.size(joined) < p.below() }
+
+// below is what a body with more than one record stays below.
+func (p *packer) below() int64 {
+	if p.limit > 0 {
+		return min(p.chunk.MaxBytes, p.limit+1)
+	}
+	return p.chunk.MaxBytes
+}
 
 // add puts a record into the open chunk: into its last range if nothing but
 // blank lines and filtered records lies between, else into a new one.
@@ -180,7 +192,7 @@ func (p *packer) add(at *place, rec *source.Record) error {
 	last := &p.ranges[len(p.ranges)-1]
 	last.ByteEnd, last.LastLine = at.block.Start+int64(rec.End), at.block.FirstLine+int64(rec.LastLine)
 	last.Records++
-	p.addPlace(at, rec)
+	p.addPlaces(at, at.block.Records[at.record:at.record+1])
 	if p.records > 0 {
 		p.joined++
 	}
@@ -200,7 +212,7 @@ func (p *packer) follow(at *place, records []source.Record) (n int) {
 	if p.chunk.MaxRecords > 0 {
 		most = min(most, p.chunk.MaxRecords-int(p.records))
 	}
-	joined, end, room := p.joined, at.pieceEnd, p.chunk.MaxBytes-p.envelope.size(0)
+	joined, end, room := p.joined, at.pieceEnd, p.below()-p.envelope.size(0)
 	for ; n < most; n++ {
 		rec := &records[n]
 		longer := joined + 1 + int64(rec.Size)
@@ -212,6 +224,7 @@ func (p *packer) follow(at *place, records []source.Record) (n int) {
 	if n == 0 {
 		return 0
 	}
+	p.addPlaces(at, records[:n])
 	at.json += joined - p.joined
 	at.pieceEnd, at.jsonEnd = end, at.json
 	last := &p.ranges[len(p.ranges)-1]

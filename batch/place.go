@@ -9,25 +9,27 @@ import (
 	"worqcron/worqhat"
 )
 
-// What a trigger waits for before its body is built is here: the hours of its
-// schedule's window, and the budget of the key.
+// What a trigger waits for before its body is built is here: its flow's gate, the
+// hours of its schedule's window, and the budget of the key.
 
-// gate holds a run to its window. It knows the stretch of time that it looked up
+// openHours holds a run to its window. It knows the stretch of time that it looked up
 // last, so that one look serves all triggers in it.
-type gate struct {
+type openHours struct {
 	mu         sync.Mutex
+	window     string // that it looked at: a reload may change it
 	open       bool
 	begin, end time.Time
 }
 
 // around returns the stretch around now; fresh says that it was looked up now.
-func (g *gate) around(d *delivery) (open bool, end time.Time, fresh bool) {
+func (g *openHours) around(d *delivery) (open bool, end time.Time, fresh bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now().Round(0) // as a clock on the wall, which may be set
-	if now.Before(g.begin) || !now.Before(g.end) {
-		g.open, g.end = d.options.Window.Around(now, d.zone)
-		g.begin, fresh = now, true
+	window := d.options.Load().Window
+	if now.Before(g.begin) || !now.Before(g.end) || window.String() != g.window {
+		g.open, g.end = window.Around(now, d.zone)
+		g.begin, g.window, fresh = now, window.String(), true
 	}
 	return g.open, g.end, fresh
 }
@@ -36,52 +38,76 @@ func (g *gate) around(d *delivery) (open bool, end time.Time, fresh bool) {
 // not see that the clock was set, or that the machine slept.
 const longestSleep = time.Minute
 
-// passGate waits for the window, and says when it closes. An error says that the
-// run ended first.
-func (d *delivery) passGate(ctx context.Context) (closes time.Time, err error) {
-	for {
-		open, end, fresh := d.gate.around(d)
+// passHours waits for the window, and says when it closes; without a window it
+// does not wait. An error says that the run ended first.
+func (d *delivery) passHours(ctx context.Context) (closes time.Time, err error) {
+	for len(d.options.Load().Window) > 0 {
+		open, end, fresh := d.hours.around(d)
 		if open {
 			return end, nil
 		}
 		if fresh {
-			d.log.Info("outside its window, waits", "window", d.options.Window.String(), "until", end)
+			d.log.Info("outside its window, waits", "window", d.options.Load().Window.String(), "until", end)
 		}
 		next := time.Now().Add(longestSleep)
 		if end.Before(next) {
 			next = end
 		}
-		if err := sleepUntil(ctx, d.stopped, next); err != nil {
+		if err := sleepUntil(ctx, next); err != nil {
 			return time.Time{}, err
 		}
 	}
+	return time.Time{}, nil
 }
 
 // errClosed is why a wait for the budget ended: the window closed meanwhile.
 var errClosed = errors.New("the window closed")
 
-// place waits until a trigger of the run may go, and takes its place. A nil
-// release says that the run ended first.
-func (d *delivery) place(ctx context.Context) (release func(), err error) {
-	if len(d.options.Window) == 0 {
-		release, err = d.runner.Budget.Acquire(ctx, d.run.Schedule)
-		return release, ignoreEnd(ctx, err)
-	}
+// admit waits until the chunk may go: its flow's gate is open, or it goes alone as
+// a probe, and the budget has a place and a token for it. A chunk that is the probe
+// stays it until it has ended, so that a flow that cannot be reached costs the
+// attempts of one chunk.
+func (d *delivery) admit(ctx context.Context, before *tries) (release func(), err error) {
+	gates, flow := &d.runner.gates, d.run.FlowID
 	for {
-		closes, err := d.passGate(ctx)
+		if _, err := d.passHours(ctx); err != nil { // before it may be the probe, which others of the flow wait for
+			return nil, err
+		}
+		if !before.probe {
+			if before.probe, err = gates.pass(ctx, flow); err != nil {
+				return nil, err
+			}
+		}
+		if release, err = d.place(ctx); err != nil {
+			return nil, err
+		}
+		if before.probe || gates.isOpen(flow) {
+			return release, nil
+		}
+		release() // the gate was closed while this one waited for the budget
+	}
+}
+
+// place waits for the budget inside of the window.
+func (d *delivery) place(ctx context.Context) (release func(), err error) {
+	for {
+		if len(d.options.Load().Window) == 0 {
+			return d.runner.Budget.Acquire(ctx, d.run.Schedule)
+		}
+		closes, err := d.passHours(ctx)
 		if err != nil {
-			return nil, nil
+			return nil, err
 		}
 		inside, cancel := context.WithDeadlineCause(ctx, closes, errClosed)
 		release, err := d.runner.Budget.Acquire(inside, d.run.Schedule)
 		cancel()
-		if err != nil && !errors.Is(err, errClosed) {
-			return nil, ignoreEnd(ctx, err)
-		}
-		if err != nil {
+		if errors.Is(err, errClosed) {
 			continue
 		}
-		if open, _, _ := d.gate.around(d); open {
+		if err != nil {
+			return nil, err
+		}
+		if open, _, _ := d.hours.around(d); open {
 			return release, nil
 		}
 		release() // the clock was set meanwhile

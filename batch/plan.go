@@ -169,8 +169,12 @@ func (p *planning) read(ctx context.Context, env *envelope) (*store.End, error) 
 	if err != nil {
 		return nil, err
 	}
+	limit, err := p.learntLimit(ctx)
+	if err != nil {
+		return nil, err
+	}
 	p.packer = newPacker(packer{
-		envelope: env, chunk: p.job.Chunk, run: p.run, spool: p.spool, gapless: p.job.Source.WhereReadsRun(), taken: taken,
+		envelope: env, chunk: p.job.Chunk, limit: limit, run: p.run, spool: p.spool, gapless: p.job.Source.WhereReadsRun(), taken: taken,
 		segment: func(s store.Segment) error { return p.addSegment(ctx, s) },
 		emit:    func(c store.Chunk) error { return p.addChunk(ctx, c) },
 		dead:    func(d store.DeadLetter) error { return p.addDead(ctx, d) },

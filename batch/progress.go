@@ -75,6 +75,12 @@ func (p *Progress) sent(bytes int64) {
 	}
 }
 
+func (p *Progress) split() {
+	if p != nil {
+		p.chunksTotal.Add(1) // two in the place of one
+	}
+}
+
 func (p *Progress) done(records int64) {
 	if p != nil {
 		p.chunksDone.Add(1)

@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"worqcron/store"
@@ -9,14 +10,23 @@ import (
 
 // chunkQueue hands out the planned chunks of a run: those with a row in order, a
 // page at a time, then those that are only in a segment, in order too. A row that
-// is planned again meanwhile stays with its worker, so it never comes twice.
+// is planned again meanwhile stays with its worker, so it never comes twice. Parts
+// of a chunk that is split meanwhile are pushed, and come next.
+//
+// Parts that an earlier delivery left have later numbers than the chunks whose
+// place they took. They come by their numbers, or in that place if the run is
+// ordered.
 type chunkQueue struct {
-	ledger *store.Ledger
-	run    int64
-	left   int64          // chunks that may still be handed out; negative: all
-	reader *segmentReader // nil but with mode "records"
+	ledger  *store.Ledger
+	run     int64
+	left    int64          // chunks that may still be handed out; negative: all
+	reader  *segmentReader // nil but with mode "records"
+	last    int64          // largest number that has a row as the delivery begins
+	ordered bool
+	parts   []store.Part // with an ordered run: those that an earlier delivery left
 
 	mu       sync.Mutex
+	pushed   []store.Chunk
 	page     []store.Chunk
 	after    int64
 	ended    bool            // no more rows
@@ -26,6 +36,15 @@ type chunkQueue struct {
 }
 
 const queuePage = 64
+
+// begin notes what a delivery begins with.
+func (q *chunkQueue) begin(ctx context.Context) (err error) {
+	if q.last, err = q.ledger.LastChunk(ctx, q.run); err != nil || !q.ordered {
+		return err
+	}
+	q.parts, err = q.ledger.PlannedParts(ctx, q.run)
+	return err
+}
 
 // task is a chunk to deliver.
 type task struct {
@@ -39,6 +58,11 @@ type task struct {
 func (q *chunkQueue) next(ctx context.Context) (*task, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if len(q.pushed) > 0 { // whatever is left: they are of a chunk that was handed out
+		c := q.pushed[0]
+		q.pushed = q.pushed[1:]
+		return &task{chunk: &c, begun: true}, nil
+	}
 	if q.left == 0 {
 		return nil, nil
 	}
@@ -52,24 +76,48 @@ func (q *chunkQueue) next(ctx context.Context) (*task, error) {
 	return t, err
 }
 
+// push hands chunks out next, in their order, before what was pushed earlier.
+func (q *chunkQueue) push(chunks []store.Chunk) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.pushed = append(slices.Clone(chunks), q.pushed...)
+}
+
 // row returns the next chunk that has a row.
 func (q *chunkQueue) row(ctx context.Context) (*task, error) {
-	if len(q.page) == 0 && !q.ended {
-		page, err := q.ledger.PlannedChunks(ctx, q.run, q.after, queuePage)
+	for len(q.page) == 0 && !q.ended {
+		if err := q.turnPage(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if len(q.parts) > 0 && (len(q.page) == 0 || q.parts[0].Root < q.page[0].Chunk) {
+		c, err := q.ledger.Chunk(ctx, q.run, q.parts[0].Chunk)
 		if err != nil {
 			return nil, err
 		}
-		if len(page) > 0 {
-			q.page, q.after = page, page[len(page)-1].Chunk
-		}
+		q.parts = q.parts[1:]
+		return &task{chunk: c, begun: true}, nil
 	}
 	if len(q.page) == 0 {
-		q.ended = true
 		return nil, nil
 	}
 	c := q.page[0]
 	q.page = q.page[1:]
 	return &task{chunk: &c, begun: true}, nil
+}
+
+// turnPage reads the next page of rows, without those that come in another way.
+func (q *chunkQueue) turnPage(ctx context.Context) error {
+	page, err := q.ledger.PlannedChunks(ctx, q.run, q.after, queuePage)
+	if err != nil {
+		return err
+	}
+	q.ended = len(page) < queuePage || page[len(page)-1].Chunk >= q.last
+	if len(page) > 0 {
+		q.after = page[len(page)-1].Chunk
+	}
+	q.page = slices.DeleteFunc(page, func(c store.Chunk) bool { return c.Chunk > q.last || q.ordered && c.Parent != 0 })
+	return nil
 }
 
 // record returns the next chunk that has none.
@@ -112,37 +160,4 @@ func (q *chunkQueue) loadSegment(ctx context.Context) (more bool, err error) {
 	}
 	q.segments, q.segment = q.segments[1:], s.Segment
 	return true, nil
-}
-
-// flows remembers for which flows WorqHat has answered this process. The first
-// trigger of a flow goes alone: a wrong key or id costs one trigger, not one a
-// worker.
-type flows struct {
-	mu sync.Mutex
-	ok map[string]bool
-}
-
-func (f *flows) proven(flowID string) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.ok[flowID]
-}
-
-func (f *flows) prove(flowID string) { f.set(flowID, true) }
-
-func (f *flows) doubt(flowID string) { f.set(flowID, false) }
-
-func (f *flows) set(flowID string, ok bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.ok == nil {
-		f.ok = map[string]bool{}
-	}
-	f.ok[flowID] = ok
-}
-
-func (f *flows) reset() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.ok = nil
 }

@@ -37,9 +37,10 @@ type Runner struct {
 	Workers    int   // goroutines that parse during a plan
 	KeepBodies int64 // bytes of kept bodies at most
 
-	current atomic.Pointer[connection]
-	flows   flows
-	buffers bodyBuffers
+	current  atomic.Pointer[connection]
+	gates    gates
+	underway underway
+	buffers  bodyBuffers
 
 	keepOnce sync.Once
 	kept     keptBodies
@@ -57,7 +58,7 @@ type connection struct {
 // one, so each flow's next trigger goes alone again.
 func (r *Runner) Connect(c *worqhat.Client, err error) {
 	r.current.Store(&connection{c, err})
-	r.flows.reset()
+	r.gates.doubtAll()
 }
 
 func (r *Runner) client() *worqhat.Client { return r.current.Load().client }
@@ -115,6 +116,13 @@ func (r *Runner) Start(ctx context.Context, job *Job, o Order) (*store.Run, erro
 		return nil, err
 	}
 	if latest == nil || o.New || o.Force || o.Origin != "manual" {
+		return r.begin(ctx, job, o)
+	}
+	_, cancelled, err := r.Ledger.Cancelled(ctx, latest)
+	if err != nil {
+		return nil, err
+	}
+	if cancelled { // for good
 		return r.begin(ctx, job, o)
 	}
 	return latest, r.reopen(ctx, job, latest, o)
@@ -225,7 +233,10 @@ func (r *Runner) execute(ctx context.Context, job *Job, run *store.Run, o Order)
 	log := r.Log.With("schedule", run.Schedule, "run_id", run.RunID)
 	log.Info("run started", "scheduled_for", run.ScheduledFor, "origin", run.Origin, "flow_id", run.FlowID, "resumed", run.State == store.Delivering)
 	began := time.Now()
-	stop, err := r.planAndDeliver(ctx, job, run, o)
+	stop, err := r.planAndDeliver(r.underway.begin(ctx, run), job, run, o)
+	if cancelled := r.underway.end(run); cancelled != nil && (err == nil || errors.Is(err, errCancelled)) {
+		err = r.giveUpCancelled(context.WithoutCancel(ctx), run, cancelled)
+	}
 	c, settleErr := r.settle(ctx, run, stop, err)
 	if c != nil && settleErr == nil && !o.PlanOnly {
 		c, settleErr = r.finishDone(ctx, job, run, c)
@@ -269,10 +280,12 @@ func (r *Runner) planAndDeliver(ctx context.Context, job *Job, run *store.Run, o
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rec.close()) }()
-	return r.deliverAll(ctx, &delivery{
-		runner: r, run: run, records: rec, options: job.Delivery, zone: job.Zone, order: o, resumed: resumed,
+	d := &delivery{
+		runner: r, run: run, records: rec, zone: job.Zone, order: o, resumed: resumed,
 		log: r.Log.With("schedule", run.Schedule, "run_id", run.RunID),
-	})
+	}
+	d.options.Store(&job.Delivery)
+	return r.deliverAll(ctx, d)
 }
 
 // deliverAll delivers what is planned, or as much as the order's limit, and
@@ -290,8 +303,15 @@ func (r *Runner) deliverAll(ctx context.Context, d *delivery) (*store.End, error
 	if limit > 0 {
 		todo = min(todo, limit)
 	}
+	ordered := d.options.Load().Ordered
+	if ordered && c.Chunks.Unknown > 0 && todo > 0 {
+		return &store.End{State: store.Stopped, Reason: orderedReason(d.run, counted(c.Chunks.Unknown, "chunk"))}, nil
+	}
 	d.order.Progress.deliver(todo)
-	d.queue = &chunkQueue{ledger: r.Ledger, run: d.run.ID, left: limit}
+	d.queue = &chunkQueue{ledger: r.Ledger, run: d.run.ID, left: limit, ordered: ordered}
+	if err := errors.Join(d.queue.begin(ctx), r.loadLimit(ctx, destinationOf(d.run))); err != nil {
+		return nil, err
+	}
 	if d.records.envelope.perRecord {
 		if d.queue.reader, err = d.records.newSegmentReader(d.run); err != nil {
 			return nil, err
@@ -300,7 +320,14 @@ func (r *Runner) deliverAll(ctx context.Context, d *delivery) (*store.End, error
 	}
 	r.buffers.begin()
 	defer r.buffers.end()
+	before, err := r.Ledger.LastAttempt(ctx)
+	if err != nil {
+		return nil, err
+	}
 	why, err := d.deliver(ctx)
+	if err == nil {
+		err = r.alarmSameIDs(ctx, d.run, before)
+	}
 	switch {
 	case err != nil:
 		return nil, err

@@ -39,12 +39,20 @@ func (p *packer) nameClash(at *place, rec *source.Record, name string) error {
 // placeNumbers is how many numbers make a place in a spooled segment.
 const placeNumbers = 4
 
-// addPlace remembers where a record lies, if its segment is spooled: the spool's
-// lines do not say.
-func (p *packer) addPlace(at *place, rec *source.Record) {
-	if p.envelope.perRecord && p.spool != nil {
-		b := at.block
-		p.places = append(p.places, b.Start+int64(rec.Start), b.Start+int64(rec.End), b.FirstLine+int64(rec.Line), b.FirstLine+int64(rec.LastLine))
+// addPlaces remembers where records lie, if they are spooled: the spool's lines
+// do not say.
+func (p *packer) addPlaces(at *place, records []source.Record) {
+	if p.spool == nil {
+		return
+	}
+	b := at.block
+	for i := range records {
+		rec := &records[i]
+		if p.envelope.perRecord {
+			p.places = append(p.places, b.Start+int64(rec.Start), b.Start+int64(rec.End), b.FirstLine+int64(rec.Line), b.FirstLine+int64(rec.LastLine))
+		} else {
+			p.spool.places.add(recordPlace{b.Start + int64(rec.Start), b.Start + int64(rec.End), b.FirstLine + int64(rec.Line), b.FirstLine + int64(rec.LastLine)})
+		}
 	}
 }
 

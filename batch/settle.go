@@ -29,7 +29,20 @@ func (r *Runner) settle(ctx context.Context, run *store.Run, imposed *store.End,
 			return nil, err
 		}
 	}
-	c, err := r.Ledger.SettleRun(ctx, run, func(c *store.Receipt) store.End { return endState(c, end) })
+	why, cancelled, err := r.Ledger.Cancelled(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	if cancelled && run.PlannedAt == nil {
+		end = &store.End{State: store.Failed}
+	}
+	c, err := r.Ledger.SettleRun(ctx, run, func(c *store.Receipt) store.End {
+		settled := endState(c, end)
+		if cancelled {
+			settled.Reason = strings.TrimSuffix("cancelled: "+why+"; "+settled.Reason, "; ")
+		}
+		return settled
+	})
 	if err != nil {
 		return nil, err
 	}

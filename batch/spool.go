@@ -16,7 +16,8 @@ import (
 // The spool keeps the records of a source whose bytes cannot be found again by
 // their place (a compressed file, another encoding, a JSON document, the standard
 // input). It is one file a run beside the ledger: NDJSON, one zstd frame a chunk,
-// private, on the disk before the rows that name it.
+// followed by where its records lay in the source; private, on the disk before the
+// rows that name it. The parts of a split chunk get frames of their own behind it.
 
 func spoolPath(ledger, runID string) string {
 	return filepath.Join(ledger+".spool", runID+".ndjson.zst")
@@ -30,6 +31,7 @@ type spoolWriter struct {
 	written int64 // bytes in the file, counted behind the encoder
 	start   int64 // of the open frame
 	open    bool
+	places  places // of the open frame's records
 }
 
 func createSpool(path string) (*spoolWriter, error) {
@@ -40,7 +42,24 @@ func createSpool(path string) (*spoolWriter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	s := &spoolWriter{file: f, buf: bufio.NewWriterSize(f, 256<<10)}
+	return newSpoolWriter(f, 0)
+}
+
+// extendSpool opens a spool to write more behind what it holds.
+func extendSpool(path string) (*spoolWriter, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return nil, fmt.Errorf("spool: %w", err)
+	}
+	end, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return newSpoolWriter(f, end)
+}
+
+func newSpoolWriter(f *os.File, end int64) (s *spoolWriter, err error) {
+	s = &spoolWriter{file: f, buf: bufio.NewWriterSize(f, 256<<10), written: end}
 	s.enc, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(1<<20))
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -98,6 +117,9 @@ func (s *spoolWriter) endFrame() (*store.SpoolRange, error) {
 		return nil, fmt.Errorf("spool %s: %w", s.file.Name(), err)
 	}
 	s.open = false
+	if err := s.writePlaces(); err != nil {
+		return nil, fmt.Errorf("spool %s: %w", s.file.Name(), err)
+	}
 	return &store.SpoolRange{Start: s.start, End: s.written}, nil
 }
 
@@ -112,6 +134,9 @@ func (s *spoolWriter) sync() error {
 	}
 	return nil
 }
+
+// abandon ends the writer because of an error, which it returns.
+func (s *spoolWriter) abandon(err error) error { return errors.Join(err, s.close()) }
 
 // close ends the writer; the file stays.
 func (s *spoolWriter) close() error { return s.file.Close() }

@@ -132,9 +132,8 @@ func chunkKeys() section {
 func deliveryKeys() section {
 	options := func(s *settings) *batch.DeliveryOptions { return &s.schedule.Job.Delivery }
 	return section{
-		name:  deliverySection,
-		doc:   "How chunks are sent.",
-		later: []string{"ordered", "max_failed"},
+		name: deliverySection,
+		doc:  "How chunks are sent.",
 		keys: []key{
 			{
 				name: "max_in_flight", words: "`max_in_flight` of [worqhat]",
@@ -155,6 +154,16 @@ func deliveryKeys() section {
 				name: "max_attempts", standard: "8",
 				kind: countKind(func(s *settings) *int { return &options(s).MaxAttempts }, 1, 1000),
 				doc:  "Tries of a chunk that provably did not arrive. Being told to wait (429) does not count.",
+			},
+			{
+				name: "max_failed", standard: `"10%"`,
+				kind: shareOrOffKind(func(s *settings) *batch.Share { return &options(s).MaxFailed }),
+				doc:  "More failed triggers than this stop the run, with the rest of its chunks planned: a percentage of those that ended (it counts once 20 have), a count as an integer, or `\"off\"`. `run` goes on and counts anew.",
+			},
+			{
+				name: "ordered", standard: "false",
+				kind: flagKind(func(s *settings) *bool { return &options(s).Ordered }),
+				doc:  "Send one chunk at a time, in the order of the records: a retry is never overtaken, and a chunk that is *unknown* and held stops the run until it is resolved. What fails for good is left behind. With it `max_in_flight` is 1.",
 			},
 			{
 				name: "on_unknown", standard: `"hold"`,

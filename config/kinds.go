@@ -214,6 +214,20 @@ func windowKind(field func(*settings) *batch.Window) kind {
 	}}
 }
 
+// shareOrOffKind is shareKind, and "off" for all.
+func shareOrOffKind(field func(*settings) *batch.Share) kind {
+	k := shareKind(field)
+	read := k.read
+	k.read = func(s *settings, n *node) *fault {
+		if n.value == "off" {
+			*field(s) = batch.Share{Percent: 100, IsPercent: true}
+			return nil
+		}
+		return read(s, n)
+	}
+	return k
+}
+
 // delimiterKind is one ASCII character that cannot be taken for something else
 // in a CSV file.
 func delimiterKind(field func(*settings) *string) kind {

@@ -68,11 +68,14 @@ func TestDefaults(t *testing.T) {
 	job.Zone, job.Payload = nil, nil
 	want := batch.Job{
 		Schedule: "orders", FlowID: "f825ab82-371f-40cb-9bed-b325531ead4a", BaseURL: "https://api.worqhat.com",
-		Source:   &source.Options{Path: "/etc/worqcron/inbox/*.csv", Order: "name", MaxRecordBytes: 9_500_000},
-		Files:    batch.FilePolicy{SettleTimeout: time.Hour, WhenDone: "keep"},
-		Records:  batch.RecordPolicy{OnBad: "quarantine", MaxBad: batch.Share{Percent: 1, IsPercent: true}, Empty: "skip", Unchanged: "skip"},
-		Chunk:    batch.ChunkOptions{MaxBytes: 9_500_000, RecordsKey: "records", BatchKey: "_batch"},
-		Delivery: batch.DeliveryOptions{MaxInFlight: 4, MaxAttempts: 8, OnUnknown: "hold", Timeout: 5 * time.Minute, ShutdownTimeout: 30 * time.Second},
+		Source:  &source.Options{Path: "/etc/worqcron/inbox/*.csv", Order: "name", MaxRecordBytes: 9_500_000},
+		Files:   batch.FilePolicy{SettleTimeout: time.Hour, WhenDone: "keep"},
+		Records: batch.RecordPolicy{OnBad: "quarantine", MaxBad: batch.Share{Percent: 1, IsPercent: true}, Empty: "skip", Unchanged: "skip"},
+		Chunk:   batch.ChunkOptions{MaxBytes: 9_500_000, RecordsKey: "records", BatchKey: "_batch"},
+		Delivery: batch.DeliveryOptions{
+			MaxInFlight: 4, MaxAttempts: 8, MaxFailed: batch.Share{Percent: 10, IsPercent: true}, OnUnknown: "hold",
+			Timeout: 5 * time.Minute, ShutdownTimeout: 30 * time.Second,
+		},
 	}
 	if diff := cmp.Diff(want, job); diff != "" {
 		t.Errorf("job (-want +got):\n%s", diff)
@@ -102,10 +105,11 @@ chunk.max_records = 10
 chunk.records_key = "rows"
 chunk.batch_key = ""
 [schedules."eu.orders-2_x".delivery]
-max_in_flight = 2
 rate = "30/min"
 window = ["22:00-06:00", "12:00-12:30"]
+ordered = true
 max_attempts = 1
+max_failed = "off"
 on_unknown = "accept"
 timeout = "90s"
 [schedules."eu.orders-2_x".payload]
@@ -144,8 +148,8 @@ b.c = 0xFF
 		Records: batch.RecordPolicy{OnBad: "fail", MaxBad: batch.Share{Count: 7}, Empty: "skip", Unchanged: "send"},
 		Chunk:   batch.ChunkOptions{MaxBytes: 1 << 20, MaxRecords: 10, RecordsKey: "rows"},
 		Delivery: batch.DeliveryOptions{
-			MaxInFlight: 2, Rate: 0.5, Window: batch.Window{{From: 22 * 60, To: 6 * 60}, {From: 12 * 60, To: 12*60 + 30}},
-			MaxAttempts: 1, OnUnknown: "accept", Timeout: 90 * time.Second,
+			MaxInFlight: 9, Rate: 0.5, Window: batch.Window{{From: 22 * 60, To: 6 * 60}, {From: 12 * 60, To: 12*60 + 30}},
+			MaxAttempts: 1, MaxFailed: batch.Share{Percent: 100, IsPercent: true}, Ordered: true, OnUnknown: "accept", Timeout: 90 * time.Second,
 		},
 	}
 	if diff := cmp.Diff(want, job); diff != "" {

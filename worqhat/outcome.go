@@ -25,7 +25,7 @@ const (
 // tests share it. Where a status alone decides it is "http_" and the status.
 type Reason string
 
-// Reasons other than "http_NNN".
+// Reasons other than "http_NNN", and that one of these that more hangs on.
 const (
 	ReasonAnalyticsID Reason = "analytics_id" // accepted: the answer names the execution
 	ReasonNoID        Reason = "no_id"        // accepted: success, but no id
@@ -54,6 +54,7 @@ const (
 	ReasonResetAfterBody  Reason = "reset_after_body"   // unknown: connection reset after all was out
 	ReasonEOFAfterBody    Reason = "eof_after_body"     // unknown: connection closed without an answer
 	ReasonBrokenAfterBody Reason = "broken_after_body"  // unknown: no readable HTTP answer
+	ReasonTooLarge        Reason = "http_413"           // refused: the body is too large for the flow
 	ReasonBadTrigger      Reason = "bad_trigger"        // not sent: no flow id, or no body
 )
 

@@ -1,0 +1,94 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"worqcron/store"
+)
+
+// divide makes what takes a chunk's place. Chunks are split one at a time: each
+// takes the next numbers, and a spool has one writer.
+func (d *delivery) divide(ctx context.Context, b *bodyBuilder, c *store.Chunk) (*store.Split, error) {
+	d.splitting.Lock()
+	defer d.splitting.Unlock()
+	if d.lastChunk == 0 {
+		var err error
+		if d.lastChunk, err = d.runner.Ledger.LastChunk(ctx, d.run.ID); err != nil {
+			return nil, err
+		}
+	}
+	parts, err := b.halves(d.run, c, d.lastChunk+1)
+	if err != nil {
+		return nil, err
+	}
+	d.lastChunk += int64(len(parts))
+	return &store.Split{Run: d.run, Children: parts}, nil
+}
+
+// splitRefused splits a chunk that the flow refused as too large. If that cannot
+// be, the chunk fails with its source, and stays planned without room for it.
+func (d *delivery) splitRefused(ctx context.Context, b *bodyBuilder, c *store.Chunk, n next) next {
+	s, err := d.divide(ctx, b, c)
+	var changed *SourceChangedError
+	switch {
+	case errors.As(err, &changed):
+		n.state, n.reason = store.ChunkFailed, fmt.Sprintf("%s; it cannot be split: %v", n.reason, err)
+	case err != nil:
+		n.state, n.stop = store.ChunkPlanned, fmt.Sprintf("chunk %d is too large for the flow and cannot be split: %v", c.Chunk, err)
+	default:
+		s.Limit = max(s.Children[0].BodyBytes, s.Children[1].BodyBytes)
+		n.split, n.reason = s, splitReason(s, n.reason)
+	}
+	return n
+}
+
+func splitReason(s *store.Split, why string) string {
+	return fmt.Sprintf("split into %d and %d: %s", s.Children[0].Chunk, s.Children[1].Chunk, why)
+}
+
+// splitPlanned splits a chunk before it is sent if it is longer than what the flow
+// may get. One that may have been accepted once goes out as it is, with its key.
+func (d *delivery) splitPlanned(ctx context.Context, b *bodyBuilder, t *task, before tries) (done bool, err error) {
+	c, limit := t.chunk, d.runner.underway.limitOf(destinationOf(d.run))
+	if limit == 0 || c.BodyBytes <= limit || c.Records < 2 || before.unknown > 0 {
+		return false, nil
+	}
+	s, err := d.divide(ctx, b, c)
+	if d.sourceChanged(err) {
+		return true, nil
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			d.stop(fmt.Sprintf("chunk %d is too large for the flow and cannot be split: %v", c.Chunk, err))
+		}
+		return true, nil
+	}
+	reason := splitReason(s, fmt.Sprintf("the flow refused bodies above %d bytes before", limit))
+	for {
+		err := d.runner.Ledger.SplitChunk(context.WithoutCancel(ctx), c.Chunk, reason, s)
+		if err == nil {
+			d.splitDone(t, s)
+			return true, nil
+		}
+		if !errors.Is(err, store.ErrFull) {
+			return true, err
+		}
+		d.log.Error("ledger full, nothing is sent until there is room", "err", err)
+		if sleepUntil(ctx, time.Now().Add(fullWait)) != nil {
+			return true, nil
+		}
+	}
+}
+
+// splitDone hands the parts of a chunk out in its place.
+func (d *delivery) splitDone(t *task, s *store.Split) {
+	d.log.Info("chunk split", "chunk", t.chunk.Chunk, "records", t.chunk.Records, "bytes", t.chunk.BodyBytes,
+		"into", []int64{s.Children[0].Chunk, s.Children[1].Chunk}, "limit", s.Limit)
+	t.chunk.State = store.ChunkSplit
+	d.order.Progress.split()
+	d.queue.push(s.Children)
+	d.hire()
+}
