@@ -24,29 +24,30 @@ var errCancelled = fmt.Errorf("cancelled: %w", context.Canceled)
 type execution struct {
 	end       context.CancelCauseFunc
 	cancelled *Cancellation // nil: it was not
+	done      chan struct{} // closed when the run came to rest
 }
 
 // Cancel gives up what of a run is planned. One that is under way in this process
-// sends nothing new from now on: it comes to rest by itself, when its triggers
-// under way have, and then what is planned is given up; underway says so. Any other
-// is cancelled and settled when Cancel returns, and ErrNothingPlanned if there is
-// nothing left of it. Unknown chunks stay unknown.
-func (r *Runner) Cancel(ctx context.Context, run *store.Run, c Cancellation) (underway bool, err error) {
-	if r.underway.cancel(run, c) {
-		return true, nil
+// sends nothing new from now on: when its triggers under way have come to rest,
+// what is planned is given up and done is closed. Any other run is cancelled and
+// settled when Cancel returns, without done; it is ErrNothingPlanned if nothing is
+// left of it. Unknown chunks stay unknown.
+func (r *Runner) Cancel(ctx context.Context, run *store.Run, c Cancellation) (done <-chan struct{}, err error) {
+	if done := r.underway.cancel(run, c); done != nil {
+		return done, nil
 	}
 	now, err := r.Ledger.FindRun(ctx, run.RunID)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	if !now.State.Ended() {
-		return false, fmt.Errorf("run %s is just beginning or ending: try again", run.Name())
+		return nil, fmt.Errorf("run %s is just beginning or ending: try again", run.Name())
 	}
 	if err := r.giveUp(ctx, now, c); err != nil {
-		return false, err
+		return nil, err
 	}
 	_, err = r.settle(ctx, now, nil, nil)
-	return false, err
+	return nil, err
 }
 
 // giveUp fails what of a run is planned.
@@ -77,38 +78,39 @@ func (r *Runner) giveUpCancelled(ctx context.Context, run *store.Run, c *Cancell
 }
 
 // begin notes an execution; the context ends when somebody cancels it.
-func (u *underway) begin(ctx context.Context, run *store.Run) context.Context {
+func (u *underway) begin(ctx context.Context, run *store.Run) (context.Context, *execution) {
 	ctx, end := context.WithCancelCause(ctx)
+	e := &execution{end: end, done: make(chan struct{})}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.executions == nil {
 		u.executions = map[string]*execution{}
 	}
-	u.executions[run.RunID] = &execution{end: end}
-	return ctx
+	u.executions[run.RunID] = e
+	return ctx, e
 }
 
 // end forgets an execution and returns how it was cancelled; nil: it was not.
-func (u *underway) end(run *store.Run) *Cancellation {
+func (u *underway) end(run *store.Run, e *execution) *Cancellation {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	e := u.executions[run.RunID]
 	delete(u.executions, run.RunID)
 	e.end(nil)
 	return e.cancelled
 }
 
-// cancel ends an execution; false: the run is not under way. The first one counts.
-func (u *underway) cancel(run *store.Run, c Cancellation) bool {
+// cancel ends an execution and returns what is closed when its run came to rest;
+// nil: the run is not under way. Of several cancels the first one counts.
+func (u *underway) cancel(run *store.Run, c Cancellation) <-chan struct{} {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	e := u.executions[run.RunID]
 	if e == nil {
-		return false
+		return nil
 	}
 	if e.cancelled == nil {
 		e.cancelled = &c
 		e.end(errCancelled)
 	}
-	return true
+	return e.done
 }

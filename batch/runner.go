@@ -233,8 +233,10 @@ func (r *Runner) execute(ctx context.Context, job *Job, run *store.Run, o Order)
 	log := r.Log.With("schedule", run.Schedule, "run_id", run.RunID)
 	log.Info("run started", "scheduled_for", run.ScheduledFor, "origin", run.Origin, "flow_id", run.FlowID, "resumed", run.State == store.Delivering)
 	began := time.Now()
-	stop, err := r.planAndDeliver(r.underway.begin(ctx, run), job, run, o)
-	if cancelled := r.underway.end(run); cancelled != nil && (err == nil || errors.Is(err, errCancelled)) {
+	live, e := r.underway.begin(ctx, run)
+	defer close(e.done)
+	stop, err := r.planAndDeliver(live, job, run, o)
+	if cancelled := r.underway.end(run, e); cancelled != nil && (err == nil || errors.Is(err, errCancelled)) {
 		err = r.giveUpCancelled(context.WithoutCancel(ctx), run, cancelled)
 	}
 	c, settleErr := r.settle(ctx, run, stop, err)

@@ -57,7 +57,11 @@ func (p *program) ask(ctx context.Context, cfg *config.Config, kind, body string
 	if err != nil {
 		return store.Request{}, nil, err
 	}
-	fmt.Fprintf(p.err, "a daemon holds the ledger: handed over to it, Ctrl-C only stops following\n")
+	holder := "a daemon"
+	if store.Holder(cfg.Ledger.Path).Role == "run" {
+		holder = "a run in the foreground"
+	}
+	fmt.Fprintf(p.err, "%s holds the ledger: handed over to it, Ctrl-C only stops following\n", holder)
 	done, c, err := p.follow(ctx, reader, id)
 	return done, c, errors.Join(err, reader.Close())
 }

@@ -115,6 +115,7 @@ Start with 'worqcron demo': it needs no account and no network.
 		newTrace(p),
 		newResolve(p),
 		newReconcile(p),
+		newCancel(p),
 		newSandbox(p),
 		newDemo(p),
 		newVersion(p),

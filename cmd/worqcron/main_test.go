@@ -101,23 +101,31 @@ func holderOf(ts *testscript.TestScript) *sandboxHolder {
 }
 
 // cmdSandbox replaces the script's sandbox by one with these faults, at the same
-// address, so that a ledger made with the one before goes on with it.
+// address, so that a ledger made with the one before goes on with it. The second
+// argument is the largest body that it takes.
 func cmdSandbox(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) > 1 {
-		ts.Fatalf("usage: sandbox [faults]")
+	if neg || len(args) > 2 {
+		ts.Fatalf("usage: sandbox [faults [max-body]]")
+	}
+	var maxBytes int64
+	if len(args) == 2 {
+		n, err := strconv.ParseInt(args[1], 10, 64)
+		ts.Check(err)
+		maxBytes, args = n, args[:1]
 	}
 	h := holderOf(ts)
 	addr := strings.TrimPrefix(h.URL(), "http://")
 	ts.Check(h.Close())
 	f, err := sandbox.ParseFaults(strings.Join(args, ""))
 	ts.Check(err)
-	s, err := sandbox.Start(sandbox.Options{Addr: addr, Faults: f, Key: canaryKey})
+	o := sandbox.Options{Addr: addr, Faults: f, Key: canaryKey, MaxBytes: maxBytes}
+	s, err := sandbox.Start(o)
 	// A child that was just forked holds the old listener until it executes.
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for tries := 0; errors.Is(err, syscall.EADDRINUSE) && tries < 500; tries++ {
 		<-tick.C
-		s, err = sandbox.Start(sandbox.Options{Addr: addr, Faults: f, Key: canaryKey})
+		s, err = sandbox.Start(o)
 	}
 	ts.Check(err)
 	h.Server = s

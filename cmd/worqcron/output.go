@@ -39,6 +39,7 @@ type chunkJSON struct {
 	Key         string       `json:"key"`
 	Status      string       `json:"status"`
 	Reason      string       `json:"reason,omitempty"`
+	Parent      int64        `json:"parent,omitempty"` // the chunk that was split into this one and another
 	AnalyticsID string       `json:"analytics_id,omitempty"`
 	Source      []sourceJSON `json:"source"`
 }
@@ -66,6 +67,7 @@ func chunkAsJSON(files []store.SnapshotFile, c store.Chunk, sent store.Sent) chu
 	return chunkJSON{
 		Chunk: c.Chunk, Records: c.Records, BodyBytes: c.BodyBytes, SourceHash: c.SourceHash, Key: c.Key, Status: string(c.State),
 		Reason: c.Reason, Source: sourcesOf(files, c.Ranges), BodyHash: sent.BodyHash, AnalyticsID: sent.AnalyticsID,
+		Parent: c.Parent,
 	}
 }
 
@@ -206,8 +208,12 @@ func printReceipt(w io.Writer, run *store.Run, c *store.Receipt) {
 	if c.Chunks.Assumed > 0 {
 		assumed = fmt.Sprintf(" (%s of them assumed)", n(c.Chunks.Assumed))
 	}
-	line("chunks", "%s planned: %s accepted%s, %s failed, %s unknown, %s pending", n(c.Chunks.Planned), n(c.Chunks.Accepted), assumed,
-		n(c.Chunks.Failed), n(c.Chunks.Unknown), n(c.Chunks.Pending))
+	split := ""
+	if c.Chunks.Split > 0 {
+		split = fmt.Sprintf(", %s split in two", n(c.Chunks.Split))
+	}
+	line("chunks", "%s planned: %s accepted%s, %s failed, %s unknown, %s pending%s", n(c.Chunks.Planned), n(c.Chunks.Accepted), assumed,
+		n(c.Chunks.Failed), n(c.Chunks.Unknown), n(c.Chunks.Pending), split)
 	line("sent", "%s in %s, %s read", humanize.Bytes(uint64(c.Bytes.Sent)), count(c.Attempts, "trigger"), humanize.Bytes(uint64(c.Bytes.Read)))
 	for _, text := range c.Notes {
 		line("note", "%s", text)

@@ -160,7 +160,12 @@ func (p *program) runHere(ctx context.Context, cfg *config.Config, s config.Sche
 	show := p.showProgress(progress, func() string { return waitsText(s, runner.Budget.Paused, time.Now()) })
 	o := q.order(progress)
 	o.Watched, o.Stdin = true, true
+	stop, err := serveCancels(ctx, runner)
+	if err != nil {
+		return nil, err
+	}
 	c, err := runner.Execute(ctx, &s.Job, run, o)
+	stop()
 	show()
 	if cause := context.Cause(ctx); cause != nil && err == nil && c != nil && c.Status == store.Stopped {
 		err = exitError{exitInterrupted, errors.New("interrupted: 'worqcron run " + q.Schedule + "' goes on")}

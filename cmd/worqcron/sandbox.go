@@ -43,6 +43,7 @@ Faults, with the share of triggers that they hit (their sum is at most 1):
 	fl.Uint64Var(&f.options.Seed, "seed", 0, "make faults and ids repeatable (0: random)")
 	fl.StringVar(&f.options.Key, "key", "", "the one `KEY` that is accepted (default any that starts with wh_)")
 	fl.StringVar(&f.log, "log", "", "append a line of JSON for each accepted trigger to `FILE`, before it is answered")
+	fl.Int64Var(&f.options.MaxBytes, "max-body", sandbox.DefaultMaxBytes, "answer 413 to JSON bodies of more than so many `BYTES`")
 	fl.StringVar(&f.check, "check", "full", "how bodies are checked: full, or fast for benchmarks")
 	return c
 }

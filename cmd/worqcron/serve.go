@@ -181,6 +181,9 @@ func (d *daemon) reload() {
 	d.runner.Budget.SetLimits(c.WorqHat)
 	d.runner.Budget.SetRates(ratesOf(c))
 	connect(d.runner, c, d.log)
+	for _, s := range c.Schedules {
+		d.runner.UpdateDelivery(s.Name, s.Job.Delivery)
+	}
 	d.scheduler.Set(timetableOf(c))
 	added, removed, changed := difference(old, c)
 	d.log.Info("configuration loaded", "added", added, "removed", removed, "changed", changed)

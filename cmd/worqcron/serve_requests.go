@@ -46,6 +46,8 @@ func (d *daemon) serveRequest(ctx context.Context, q store.Request) {
 		err = d.requestResolve(ctx, q)
 	case "reconcile":
 		err = d.requestReconcile(ctx, q)
+	case "cancel":
+		err = d.requestCancel(ctx, q)
 	default:
 		err = fmt.Errorf("this daemon knows no request %q", q.Kind)
 	}

@@ -92,8 +92,14 @@ func timeOrNil(t time.Time) *time.Time {
 // printChunkDetails prints one chunk with its attempts for a person.
 func (p *program) printChunkDetails(j chunkJSON, attempts []attemptJSON, zone string) {
 	status := j.Status
-	if j.Reason != "" {
+	switch {
+	case status == string(store.ChunkSplit):
+		status = j.Reason // "split into …"
+	case j.Reason != "":
 		status += ": " + j.Reason
+	}
+	if j.Parent != 0 {
+		status = fmt.Sprintf("part of %d, %s", j.Parent, status)
 	}
 	fmt.Fprintf(p.out, "chunk     %d, %s\n", j.Chunk, status)
 	fmt.Fprintf(p.out, "key       %s\n", j.Key)

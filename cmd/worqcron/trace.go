@@ -20,6 +20,7 @@ type traceJSON struct {
 	Schedule     string        `json:"schedule"`
 	RunID        string        `json:"run_id"`
 	Chunk        int64         `json:"chunk"`
+	Parent       int64         `json:"parent,omitempty"` // the chunk that was split into this one and another
 	Status       string        `json:"status"`
 	RemoteStatus string        `json:"remote_status"` // "" while it was not looked up
 	Attempts     []attemptJSON `json:"attempts"`
@@ -54,6 +55,11 @@ func (p *program) trace(ctx context.Context, what string) (err error) {
 	}
 	if len(places)+len(dead) == 0 {
 		return notTraced(ctx, r, what)
+	}
+	if given, err := r.ByAnalyticsID(ctx, what); err != nil {
+		return err
+	} else if len(given) > 1 && !p.json {
+		fmt.Fprintf(p.out, "WorqHat gave this id to %s, so one of them may not have started\n\n", count(int64(len(given)), "trigger"))
 	}
 	for i, place := range places {
 		p.between(i)
@@ -174,7 +180,7 @@ func (p *program) tracePlace(ctx context.Context, r *store.Reader, place store.P
 	}
 	if p.json {
 		return printJSON(p.out, traceJSON{
-			AnalyticsID: j.AnalyticsID, Schedule: place.Run.Schedule, RunID: place.Run.RunID, Chunk: j.Chunk, Status: j.Status,
+			AnalyticsID: j.AnalyticsID, Schedule: place.Run.Schedule, RunID: place.Run.RunID, Chunk: j.Chunk, Parent: j.Parent, Status: j.Status,
 			RemoteStatus: remoteStatusOf(attempts), Attempts: attempts, Source: j.Source, BodyHash: j.BodyHash, Key: j.Key,
 		})
 	}
