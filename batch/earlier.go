@@ -157,12 +157,31 @@ func (r *Runner) lookBackFile(ctx context.Context, run *store.Run, f *source.Fil
 	if list, err = r.Ledger.EarlierRanges(ctx, run, f.Size, hash); err != nil {
 		return nil, nil, err
 	}
-	open, err = r.Ledger.EarlierSegments(ctx, run, f.Size, hash)
-	if err == nil && h.asks.whereReadsRun {
-		list, err = r.withUnbegun(ctx, list, open)
-		open = nil
+	decided, err := r.decidedSegments(ctx, run, f.Size, hash)
+	if err != nil {
+		return nil, nil, err
+	}
+	open, err = r.Ledger.EarlierSegments(ctx, run, f.Size, hash, store.ChunkPlanned)
+	if h.asks.whereReadsRun {
+		decided, open = append(decided, open...), nil
+	}
+	if err == nil && len(decided) > 0 {
+		list, err = r.withUnbegun(ctx, list, decided)
 	}
 	return list, open, err
+}
+
+// decidedSegments are those of which a person accepted an older copy of the
+// ledger: nobody knows whether their chunks were sent, or somebody said so.
+func (r *Runner) decidedSegments(ctx context.Context, run *store.Run, size int64, hash string) (list []store.TakenOver, err error) {
+	for _, state := range []store.ChunkState{store.ChunkUnknown, store.ChunkAccepted} {
+		more, err := r.Ledger.EarlierSegments(ctx, run, size, hash, state)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, more...)
+	}
+	return list, nil
 }
 
 // withUnbegun adds what is still only in segments of earlier runs.

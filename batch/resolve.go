@@ -65,7 +65,7 @@ func (r *Runner) resolveChunks(ctx context.Context, run *store.Run, next store.C
 	if res.Chunk != 0 {
 		err := one(res.Chunk)
 		if errors.Is(err, store.ErrState) {
-			err = fmt.Errorf("chunk %d of run %s is not unknown: %w", res.Chunk, run.Name(), ErrNothingUnknown)
+			err = r.notUnknown(ctx, run, res.Chunk)
 		}
 		return resolved, err
 	}
@@ -84,8 +84,23 @@ func (r *Runner) resolveChunks(ctx context.Context, run *store.Run, next store.C
 			after = c.Chunk
 		}
 	}
+	unbegun, err := r.Ledger.ResolveSegments(ctx, run, next, store.Audit{
+		Action: "resolved as " + string(res.Decision), RunID: run.RunID, Actor: res.Actor, Reason: res.Reason,
+	})
+	if resolved += unbegun; err != nil {
+		return resolved, err
+	}
 	if resolved == 0 {
 		return 0, fmt.Errorf("run %s: %w", run.Name(), ErrNothingUnknown)
 	}
 	return resolved, nil
+}
+
+// notUnknown says why a single chunk cannot be decided.
+func (r *Runner) notUnknown(ctx context.Context, run *store.Run, chunk int64) error {
+	s, err := r.Ledger.SegmentOf(ctx, run.ID, chunk)
+	if err == nil && s.State == store.ChunkUnknown {
+		return fmt.Errorf("chunk %d of run %s was not tried by this ledger's account and is decided together with the others of the run: leave out --chunk", chunk, run.Name())
+	}
+	return fmt.Errorf("chunk %d of run %s is not unknown: %w", chunk, run.Name(), ErrNothingUnknown)
 }

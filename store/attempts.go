@@ -40,6 +40,7 @@ SELECT ?1, ?2, count(*) + 1, ?3, ?4, ?5, '', '', 0 FROM attempts WHERE run = ?1 
 func (l *Ledger) BeginAttempt(ctx context.Context, run, chunk int64, bodyHash string, bodyBytes int64) (attemptID int64, err error) {
 	err = l.share(ctx, func(tx *sql.Tx) (err error) {
 		attemptID, err = l.prepared.beginAttempt(ctx, tx, intent{run, chunk, bodyHash, bodyBytes})
+		l.begun = max(l.begun, attemptID)
 		return err
 	})
 	if err != nil {

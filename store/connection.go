@@ -8,23 +8,36 @@ import (
 	"path/filepath"
 )
 
+// access is what a connection is for.
+type access int
+
+const (
+	reading access = iota
+	writing
+	creating // writing, to a file that is still empty
+)
+
 // dsn names the file and the settings of each connection. Unknown keys are
 // ignored by the driver in silence, so assertDurable asks for what matters.
-func dsn(path string, readOnly bool) string {
+func dsn(path string, a access) string {
 	q := url.Values{"_pragma": {
 		"busy_timeout(10000)", // milliseconds, for who else holds the write lock: Ask, a backup
 		"foreign_keys(1)",
 		"synchronous(FULL)", // NORMAL would lose commits in a power cut, and with them triggers
 		"cache_size(-1000)",
 	}}
-	if readOnly {
+	if a == reading {
 		q.Set("mode", "ro")
 		q.Add("_pragma", "query_only(1)")
 	} else {
 		q.Set("mode", "rw")           // never create: a ledger that is gone is not a new one
 		q.Set("_txlock", "immediate") // a transaction that reads first must not fail to upgrade
+		if a == creating {
+			q.Add("_pragma", "auto_vacuum(INCREMENTAL)") // it counts before the first page is written; see GiveBack
+		}
 		q.Add("_pragma", "journal_mode(WAL)")
 		q.Add("_pragma", "wal_autocheckpoint(2000)")
+		q.Add("_pragma", "journal_size_limit(67108864)") // bytes of log that stay when a large transaction is over
 	}
 	u := url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}
 	if !filepath.IsAbs(path) { // with ./, since ":memory:" would be no file

@@ -41,7 +41,7 @@ func TestWriterBeginsImmediate(t *testing.T) {
 	tx, err := l.rw.Begin()
 	must(t, err)
 	defer func() { must(t, tx.Rollback()) }()
-	other, err := sql.Open("sqlite", strings.Replace(dsn(l.Path(), false), "busy_timeout%2810000%29", "busy_timeout%280%29", 1))
+	other, err := sql.Open("sqlite", strings.Replace(dsn(l.Path(), writing), "busy_timeout%2810000%29", "busy_timeout%280%29", 1))
 	must(t, err)
 	defer func() { must(t, other.Close()) }()
 	_, err = other.ExecContext(ctx, `UPDATE runs SET reason = ''`)
@@ -73,7 +73,7 @@ func TestPathsWithOddCharacters(t *testing.T) {
 				alone := get[*Reader](t)(OpenReader(ctx, path))
 				get[*Run](t)(alone.FindRun(ctx, r.RunID))
 				must(t, alone.Close())
-				want := []string{filepath.Base(name), filepath.Base(name) + "-shm", filepath.Base(name) + "-wal", filepath.Base(name) + ".lock"}
+				want := []string{filepath.Base(name), filepath.Base(name) + "-shm", filepath.Base(name) + "-wal", filepath.Base(name) + ".high", filepath.Base(name) + ".lock"}
 				var got []string
 				must(t, filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 					if err == nil && !d.IsDir() {

@@ -8,10 +8,13 @@ import (
 
 const knowsSize = `
 SELECT EXISTS (SELECT 1 FROM snapshots s JOIN runs r ON r.id = s.run
-  WHERE s.size = ? AND s.content_hash <> '' AND r.schedule = ? AND r.shape = ?)`
+    WHERE s.size = ?1 AND s.content_hash <> '' AND r.schedule = ?2 AND r.shape = ?3 AND r.removing IS NULL)
+  OR EXISTS (SELECT 1 FROM delivered_files WHERE schedule = ?2 AND shape = ?3 AND size = ?1)
+  OR EXISTS (SELECT 1 FROM delivered_ranges WHERE schedule = ?2 AND shape = ?3 AND size = ?1)`
 
 // KnowsSize says whether the schedule planned a file of this size before in
-// this shape, so that it is worth hashing one to see if it is the same.
+// this shape, so that it is worth hashing one to see if it is the same. It may have
+// been in a run that is gone.
 func (r *Reader) KnowsSize(ctx context.Context, schedule, shape string, size int64) (known bool, err error) {
 	err = r.ro.QueryRowContext(ctx, knowsSize, size, schedule, shape).Scan(&known)
 	return known, err
@@ -29,7 +32,8 @@ func (r *Reader) DeliveredBy(ctx context.Context, schedule, shape, contentHash s
 }
 
 // Earlier is a range of a file's content that an earlier run planned. If it is
-// accepted it may be of several chunks, and Chunk is the first of them.
+// accepted it may be of several chunks, and Chunk is the first of them; Run and
+// Chunk are 0 if that run is gone.
 type Earlier struct {
 	Run     int64
 	RunID   string
@@ -46,9 +50,12 @@ FROM snapshots s
 JOIN runs r ON r.id = s.run
 JOIN chunk_ranges g INDEXED BY chunk_ranges_by_file ON g.run = s.run AND g.file = s.file
 JOIN chunks c ON c.run = g.run AND c.chunk = g.chunk
-WHERE s.size = ? AND s.content_hash = ? AND r.schedule = ? AND r.shape = ? AND r.planned_at IS NOT NULL AND r.id <> ?
-  AND c.state IN ('accepted', 'unknown', 'sending', 'planned')
-ORDER BY g.byte_start`
+WHERE s.size = ?1 AND s.content_hash = ?2 AND r.schedule = ?3 AND r.shape = ?4 AND r.planned_at IS NOT NULL AND r.id <> ?5
+  AND r.removing IS NULL AND c.state IN ('accepted', 'unknown', 'sending', 'planned')
+UNION ALL
+SELECT 0, run_id, 0, 'accepted', byte_start, byte_end, records FROM delivered_ranges
+WHERE schedule = ?3 AND shape = ?4 AND size = ?1 AND content_hash = ?2
+ORDER BY 5`
 
 // EarlierRanges returns what earlier runs of the schedule did, in the same
 // shape, with a file of this content, in the order of the file: ranges that

@@ -42,6 +42,10 @@ type Ledger struct {
 	prepared attemptStatements
 	group    group
 
+	high    *highMark
+	begun   int64 // highest attempt of the transaction under way; who has the connection has it
+	warning string
+
 	once   sync.Once // guards halted
 	halted chan struct{}
 	why    error
@@ -61,7 +65,13 @@ var ErrHalted = errors.New("the ledger is halted")
 // brings it to the program's version and takes the sender's lock. role is shown
 // to others who want it ("serve", "run"). Another holder is a *BusyError.
 // Files are created with mode 0600 less the umask.
+// An older copy of the ledger than the one that was sent from last is a
+// *RestoredError, and nothing was changed.
 func Open(ctx context.Context, path, role string) (*Ledger, error) {
+	return openLedger(ctx, path, role, nil)
+}
+
+func openLedger(ctx context.Context, path, role string, restore *Restore) (*Ledger, error) {
 	if err := makeFolder(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", path, err)
 	}
@@ -72,14 +82,14 @@ func Open(ctx context.Context, path, role string) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := openLocked(ctx, path, lock)
+	l, err := openLocked(ctx, path, lock, restore)
 	if err != nil {
 		return nil, errors.Join(err, lock.release())
 	}
 	return l, nil
 }
 
-func openLocked(ctx context.Context, path string, lock *senderLock) (*Ledger, error) {
+func openLocked(ctx context.Context, path string, lock *senderLock, restore *Restore) (*Ledger, error) {
 	// The file is created here, not by SQLite, so that it is private from its
 	// first byte. It stays open until SQLite is done with it: closing any
 	// descriptor of a file drops all locks that the process has on it (POSIX).
@@ -87,43 +97,84 @@ func openLocked(ctx context.Context, path string, lock *senderLock) (*Ledger, er
 	if err != nil {
 		return nil, fmt.Errorf("ledger %s is not writable: %w", path, err)
 	}
-	rw, err := sql.Open("sqlite", dsn(path, false))
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("ledger %s: %w", path, errors.Join(err, f.Close()))
+	}
+	to := writing
+	if info.Size() == 0 {
+		to = creating
+	}
+	rw, err := sql.Open("sqlite", dsn(path, to))
 	if err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", path, errors.Join(err, f.Close()))
 	}
 	rw.SetMaxOpenConns(1)
 	l := &Ledger{rw: rw, lock: lock, file: f, halted: make(chan struct{})}
-	if err := l.prepare(ctx, path); err != nil {
+	if err := l.prepare(ctx, path, restore); err != nil {
 		return nil, errors.Join(err, rw.Close(), f.Close())
 	}
 	return l, nil
 }
 
-// prepare proves that the writer is durable and the file whole, migrates, and
-// opens the readers.
-func (l *Ledger) prepare(ctx context.Context, path string) error {
-	for _, step := range []func(context.Context, *sql.DB) error{assertDurable, assertWhole, migrate} {
+// prepare proves that the writer is durable, the file whole and no older copy,
+// migrates, and opens the readers.
+func (l *Ledger) prepare(ctx context.Context, path string, restore *Restore) error {
+	for _, step := range []func(context.Context, *sql.DB) error{assertDurable, assertWhole} {
 		if err := step(ctx, l.rw); err != nil {
 			return fmt.Errorf("ledger %s: %w", path, hintDamage(err))
 		}
 	}
+	own, made, older, warning, err := compareMarks(ctx, l.rw, path)
+	switch {
+	case err != nil:
+		return fmt.Errorf("ledger %s: %w", path, hintDamage(err))
+	case restore != nil && !older && warning == "":
+		return fmt.Errorf("ledger %s: %w", path, ErrNotRestored)
+	case restore == nil && older:
+		return &RestoredError{Path: path, Own: own.high, Made: made}
+	}
+	l.warning = warning
+	if err := migrate(ctx, l.rw); err != nil {
+		return fmt.Errorf("ledger %s: %w", path, hintDamage(err))
+	}
 	if err := l.keepFiles(path); err != nil {
 		return fmt.Errorf("ledger %s: %w", path, err)
 	}
-	var err error
+	if restore != nil {
+		if err := l.acceptRestore(ctx, restore, own.high, made); err != nil {
+			return fmt.Errorf("ledger %s: %w", path, err)
+		}
+	}
+	return l.openParts(ctx, path)
+}
+
+// openParts opens what a ledger that may be written needs beside its writer.
+func (l *Ledger) openParts(ctx context.Context, path string) (err error) {
 	if l.prepared, err = prepareAttempts(ctx, l.rw); err != nil {
 		return fmt.Errorf("ledger %s: %w", path, hintDamage(err))
 	}
+	own, err := readMark(ctx, l.rw)
+	if err != nil {
+		return fmt.Errorf("ledger %s: %w", path, hintDamage(err))
+	}
+	if l.high, err = openHigh(path, own); err != nil {
+		return fmt.Errorf("ledger %s: %w", path, err)
+	}
 	r, err := OpenReader(ctx, path)
 	if err != nil {
-		return err
+		return errors.Join(err, l.high.close())
 	}
 	l.Reader = *r
 	if err := l.pinLog(ctx); err != nil {
-		return fmt.Errorf("ledger %s: %w", path, errors.Join(err, r.Close()))
+		return fmt.Errorf("ledger %s: %w", path, errors.Join(err, r.Close(), l.high.close()))
 	}
 	return nil
 }
+
+// Warning is what a person should know of how the ledger was found; "" if there
+// is nothing.
+func (l *Ledger) Warning() string { return l.warning }
 
 // pinLog holds one connection open. A query that is cancelled costs its
 // connection, and with the last one SQLite removes the write-ahead log, which
@@ -141,7 +192,7 @@ func (l *Ledger) pinLog(ctx context.Context) (err error) {
 
 // Close ends the writer and the readers and gives the lock back.
 func (l *Ledger) Close() error {
-	return errors.Join(l.pin.Close(), l.Reader.Close(), l.rw.Close(), l.file.Close(), l.lock.release())
+	return errors.Join(l.pin.Close(), l.Reader.Close(), l.rw.Close(), l.high.close(), l.file.Close(), l.lock.release())
 }
 
 // OpenReader opens the ledger at path for reading only. A missing ledger wraps
@@ -153,7 +204,7 @@ func OpenReader(ctx context.Context, path string) (*Reader, error) {
 		}
 		return nil, fmt.Errorf("ledger %s: %w", path, err)
 	}
-	ro, err := sql.Open("sqlite", dsn(path, true))
+	ro, err := sql.Open("sqlite", dsn(path, reading))
 	if err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", path, err)
 	}
@@ -181,13 +232,21 @@ func (l *Ledger) write(ctx context.Context, fn func(*sql.Tx) error) error {
 	if err != nil {
 		return l.judge(err)
 	}
+	l.begun = 0
 	if err := fn(tx); err != nil {
 		return errors.Join(l.judge(err), rollback(tx))
 	}
 	if err := l.sameFiles(); err != nil {
 		return errors.Join(l.halt(err), rollback(tx))
 	}
-	return l.judge(tx.Commit())
+	begun := l.begun // the connection is another's after the commit
+	if err := tx.Commit(); err != nil {
+		return l.judge(err)
+	}
+	if begun > 0 {
+		l.high.raise(begun)
+	}
+	return nil
 }
 
 func rollback(tx *sql.Tx) error {

@@ -72,8 +72,8 @@ func notes(ctx context.Context, tx *sql.Tx, run int64) ([]string, error) {
 }
 
 const lastWithHeader = `
-SELECT ` + runColumns + ` FROM runs
-WHERE schedule = ? AND id < ? AND planned_at IS NOT NULL
+SELECT ` + runColumns + ` FROM runs INDEXED BY runs_by_schedule
+WHERE schedule = ? AND id < ? AND planned_at IS NOT NULL AND removing IS NULL
   AND EXISTS (SELECT 1 FROM snapshots WHERE run = runs.id AND header <> '')
 ORDER BY scheduled_for DESC, number DESC LIMIT 1`
 

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -66,18 +68,57 @@ type ByteCount struct {
 // AssumedReason marks a chunk that counts as accepted without an answer.
 const AssumedReason = "assumed accepted without an answer"
 
-// Receipt computes the balance of a run from its row, chunks, attempts and dead
-// letters, all as of one instant.
+// Receipt gives the balance of a run as of one instant: as it was computed when
+// the run came to rest, if nothing of it has changed since, else computed anew.
 func (r *Reader) Receipt(ctx context.Context, run *Run) (c *Receipt, err error) {
 	tx, err := r.ro.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rollback(tx)) }()
-	return receipt(ctx, tx, run.ID)
+	c, err = storedReceipt(ctx, tx, run.ID)
+	if c != nil || err != nil {
+		return c, err
+	}
+	return countReceipt(ctx, tx, run.ID)
 }
 
-func receipt(ctx context.Context, tx *sql.Tx, id int64) (*Receipt, error) {
+// CountReceipt computes the balance of a run from its row, chunks, attempts and
+// dead letters, all as of one instant, whatever was stored.
+func (r *Reader) CountReceipt(ctx context.Context, run *Run) (c *Receipt, err error) {
+	tx, err := r.ro.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rollback(tx)) }()
+	return countReceipt(ctx, tx, run.ID)
+}
+
+// Whatever changes a run or its chunks takes the stored receipt away (database
+// triggers see to the chunks).
+const selectReceipt = `
+SELECT receipt FROM runs WHERE id = ? AND receipt IS NOT NULL AND state NOT IN ('planning', 'delivering')`
+
+// storedReceipt is nil if the run has none that still counts. Notes that came
+// later are read with it.
+func storedReceipt(ctx context.Context, tx *sql.Tx, run int64) (*Receipt, error) {
+	var text string
+	err := tx.QueryRowContext(ctx, selectReceipt, run).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var c Receipt
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		return nil, fmt.Errorf("stored receipt: %w", err)
+	}
+	c.Notes, err = notes(ctx, tx, run)
+	return &c, err
+}
+
+func countReceipt(ctx context.Context, tx *sql.Tx, id int64) (*Receipt, error) {
 	run, err := scanRun(tx.QueryRowContext(ctx, runByRow, id))
 	if err != nil {
 		return nil, err

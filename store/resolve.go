@@ -44,6 +44,33 @@ func (l *Ledger) ResolveChunk(ctx context.Context, r *Run, next ChunkState, a Au
 	return nil
 }
 
+const resolveSegments = `UPDATE segments SET state = ?, reason = ? WHERE run = ? AND state = 'unknown' AND begun < records`
+
+const countUnknownSegments = `
+SELECT coalesce(sum(records - begun), 0) FROM segments WHERE run = ? AND state = 'unknown' AND begun < records`
+
+// ResolveSegments is ResolveChunk for all chunks of a run that are unknown and have
+// no row, as OpenRestored leaves them, with one audit row for all. It says how
+// many chunks they are.
+func (l *Ledger) ResolveSegments(ctx context.Context, r *Run, next ChunkState, a Audit) (chunks int64, err error) {
+	if next != ChunkAccepted && next != ChunkPlanned && next != ChunkFailed {
+		return 0, fmt.Errorf("run %s cannot be resolved as %q: %w", r.RunID, next, ErrState)
+	}
+	err = l.write(ctx, func(tx *sql.Tx) error {
+		if err := tx.QueryRowContext(ctx, countUnknownSegments, r.ID).Scan(&chunks); err != nil || chunks == 0 {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, resolveSegments, next, a.Action+": "+a.Reason, r.ID); err != nil {
+			return err
+		}
+		return writeAudit(ctx, tx, a)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("run %s: %w", r.RunID, err)
+	}
+	return chunks, nil
+}
+
 const auditOfRun = `SELECT at, action, coalesce(chunk, 0), actor, reason FROM audit WHERE run_id = ? ORDER BY audit_id`
 
 // AuditRow is a stored decision.

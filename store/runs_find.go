@@ -15,9 +15,9 @@ type NotFoundError struct{ What, Name string }
 
 func (e *NotFoundError) Error() string { return fmt.Sprintf("no %s %q in the ledger", e.What, e.Name) }
 
-const runByID = `SELECT ` + runColumns + ` FROM runs WHERE run_id = ?`
+const runByID = `SELECT ` + runColumns + ` FROM runs WHERE run_id = ? AND removing IS NULL`
 
-const runsByMinute = `SELECT ` + runColumns + ` FROM runs WHERE schedule = ? AND scheduled_for >= ? AND scheduled_for < ? ORDER BY id`
+const runsByMinute = `SELECT ` + runColumns + ` FROM runs WHERE schedule = ? AND scheduled_for >= ? AND scheduled_for < ? AND removing IS NULL ORDER BY id`
 
 // FindRun returns the run with this id, or with this name as Run.Name gives it.
 // Nothing found is a *NotFoundError; a name that fits several runs lists them.
@@ -73,11 +73,16 @@ func (r *Reader) findNamed(ctx context.Context, name, schedule, at string, numbe
 	return nil, fmt.Errorf("%s names %d runs, use an id: %s", name, len(found), strings.Join(ids, ", "))
 }
 
-const runsNewest = `SELECT ` + runColumns + ` FROM runs WHERE (? = '' OR schedule = ?) ORDER BY id DESC LIMIT ?`
+const runsNewest = `SELECT ` + runColumns + ` FROM runs WHERE removing IS NULL ORDER BY id DESC LIMIT ?`
+
+const runsNewestOf = `SELECT ` + runColumns + ` FROM runs WHERE schedule = ? AND removing IS NULL ORDER BY id DESC LIMIT ?`
 
 // Runs returns the newest runs first, of one schedule or ("") of all.
 func (r *Reader) Runs(ctx context.Context, schedule string, limit int) ([]*Run, error) {
-	return queryRuns(ctx, r.ro, runsNewest, schedule, schedule, limit)
+	if schedule == "" {
+		return queryRuns(ctx, r.ro, runsNewest, limit)
+	}
+	return queryRuns(ctx, r.ro, runsNewestOf, schedule, limit)
 }
 
 const runsOpen = `SELECT ` + runColumns + ` FROM runs WHERE state IN ('planning', 'delivering') ORDER BY id`
@@ -88,14 +93,14 @@ func (r *Reader) OpenRuns(ctx context.Context) ([]*Run, error) {
 	return queryRuns(ctx, r.ro, runsOpen)
 }
 
-const runsInterrupted = `SELECT ` + runColumns + ` FROM runs WHERE state = 'stopped' AND reason IN (?, ?) ORDER BY id`
+const runsInterrupted = `SELECT ` + runColumns + ` FROM runs WHERE state = 'stopped' AND reason IN (?, ?) AND removing IS NULL ORDER BY id`
 
 // Interrupted returns the stopped runs with one of two reasons, oldest first.
 func (r *Reader) Interrupted(ctx context.Context, reason, or string) ([]*Run, error) {
 	return queryRuns(ctx, r.ro, runsInterrupted, reason, or)
 }
 
-const runsOfSlot = `SELECT ` + runColumns + ` FROM runs WHERE schedule = ? AND scheduled_for = ? ORDER BY number DESC LIMIT 1`
+const runsOfSlot = `SELECT ` + runColumns + ` FROM runs WHERE schedule = ? AND scheduled_for = ? AND removing IS NULL ORDER BY number DESC LIMIT 1`
 
 // LatestOfSlot returns the newest run for a due time; nil if there is none.
 func (r *Reader) LatestOfSlot(ctx context.Context, schedule string, scheduledFor time.Time) (*Run, error) {
@@ -106,9 +111,9 @@ const runUnfinished = `
 SELECT ` + runColumns + `, planned_at IS NULL OR EXISTS (SELECT 1 FROM chunks WHERE run = id AND chunks.state = 'planned')
     OR EXISTS (SELECT 1 FROM segments WHERE run = id AND segments.state = 'planned' AND begun < records) AS can_go_on
 FROM runs
-WHERE schedule = ? AND (runs.state IN ('planning', 'delivering') OR runs.state = 'stopped' AND planned_at IS NULL
+WHERE schedule = ? AND removing IS NULL AND (runs.state IN ('planning', 'delivering') OR runs.state = 'stopped' AND planned_at IS NULL
     OR planned_at IS NOT NULL AND (EXISTS (SELECT 1 FROM chunks WHERE run = id AND chunks.state IN ('planned', 'sending', 'unknown'))
-        OR EXISTS (SELECT 1 FROM segments WHERE run = id AND segments.state = 'planned' AND begun < records)))
+        OR EXISTS (SELECT 1 FROM segments WHERE run = id AND segments.state IN ('planned', 'unknown') AND begun < records)))
 ORDER BY can_go_on DESC, id DESC
 LIMIT 1`
 

@@ -66,6 +66,7 @@ func (l *Ledger) BeginRecord(ctx context.Context, run int64, c *Chunk, bodyHash 
 			return err
 		}
 		attemptID, err = l.prepared.beginAttempt(ctx, tx, intent{run, c.Chunk, bodyHash, bodyBytes})
+		l.begun = max(l.begun, attemptID)
 		return err
 	})
 	if err != nil {
@@ -168,21 +169,21 @@ func (r *Reader) BegunChunks(ctx context.Context, run int64, s *Segment) ([]int6
 	return list, rows.Err()
 }
 
-const plannedSegments = `
+const earlierSegments = `
 SELECT DISTINCT g.run, g.segment
 FROM snapshots s
 JOIN runs r ON r.id = s.run
 JOIN segment_ranges g INDEXED BY segment_ranges_by_file ON g.run = s.run AND g.file = s.file
 JOIN segments c ON c.run = g.run AND c.segment = g.segment
 WHERE s.size = ? AND s.content_hash = ? AND r.schedule = ? AND r.shape = ? AND r.planned_at IS NOT NULL AND r.id <> ?
-  AND c.state = 'planned' AND c.begun < c.records`
+  AND c.state = ? AND c.begun < c.records AND r.removing IS NULL`
 
 // EarlierSegments returns the segments of earlier runs of the schedule, in the
-// same shape, of a file of this content, that have planned chunks without a row.
-// A segment never has records of another file, so a run that has the file can
-// take all of them over.
-func (r *Reader) EarlierSegments(ctx context.Context, run *Run, size int64, contentHash string) ([]TakenOver, error) {
-	rows, err := r.ro.QueryContext(ctx, plannedSegments, size, contentHash, run.Schedule, run.Shape, run.ID)
+// same shape, of a file of this content, that have chunks without a row in a
+// state. A segment never has records of another file, so a run that has the file
+// can take all planned ones over.
+func (r *Reader) EarlierSegments(ctx context.Context, run *Run, size int64, contentHash string, state ChunkState) ([]TakenOver, error) {
+	rows, err := r.ro.QueryContext(ctx, earlierSegments, size, contentHash, run.Schedule, run.Shape, run.ID, state)
 	if err != nil {
 		return nil, err
 	}

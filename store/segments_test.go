@@ -188,11 +188,11 @@ func TestEarlierSegmentsAreTakenOver(t *testing.T) {
 	if !reflect.DeepEqual(ranges, want) {
 		t.Errorf("got ranges %+v\nwant %+v", ranges, want)
 	}
-	taken := get[[]TakenOver](t)(l.EarlierSegments(ctx, r, f.Size, f.ContentHash))
+	taken := get[[]TakenOver](t)(l.EarlierSegments(ctx, r, f.Size, f.ContentHash, ChunkPlanned))
 	if !reflect.DeepEqual(taken, []TakenOver{{Run: old.ID, Segment: 2}, {Run: old.ID, Segment: 3}}) {
 		t.Errorf("got segments %+v", taken)
 	}
-	if got := get[[]TakenOver](t)(l.EarlierSegments(ctx, r, f.Size, "blake3:other")); len(got) > 0 {
+	if got := get[[]TakenOver](t)(l.EarlierSegments(ctx, r, f.Size, "blake3:other", ChunkPlanned)); len(got) > 0 {
 		t.Errorf("another content has segments %+v", got)
 	}
 	must(t, l.AddToPlan(ctx, r, PlanPart{Segments: []Segment{segmentOf(1)}}))

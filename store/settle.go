@@ -15,9 +15,9 @@ UPDATE runs SET state = ?, reason = ?, finished_at = ?, receipt = ? WHERE id = ?
 // A file is whole if no chunk that has not been accepted, and no segment with
 // chunks that have no row, has a record of it.
 const insertDelivered = `
-INSERT INTO delivered_files (schedule, content_hash, shape, run_id, path, dead, delivered_at)
+INSERT INTO delivered_files (schedule, content_hash, shape, run_id, path, dead, delivered_at, size)
 SELECT r.schedule, s.content_hash, r.shape, r.run_id, s.path,
-       (SELECT count(*) FROM dead_letters d WHERE d.run = s.run AND d.file = s.file), ?1
+       (SELECT count(*) FROM dead_letters d WHERE d.run = s.run AND d.file = s.file), ?1, s.size
 FROM snapshots s JOIN runs r ON r.id = s.run
 WHERE s.run = ?2 AND s.content_hash <> '' AND s.unchanged_since = '' AND r.planned_at IS NOT NULL
   AND s.records > (SELECT count(*) FROM dead_letters d WHERE d.run = s.run AND d.file = s.file)
@@ -27,7 +27,7 @@ WHERE s.run = ?2 AND s.content_hash <> '' AND s.unchanged_since = '' AND r.plann
     WHERE c.run = ?2 AND c.state IN ('planned', 'sending', 'failed', 'unknown'))
   AND s.file NOT IN (
     SELECT g.file FROM segments c CROSS JOIN segment_ranges g ON g.run = c.run AND g.segment = c.segment
-    WHERE c.run = ?2 AND c.begun < c.records)
+    WHERE c.run = ?2 AND c.begun < c.records AND c.state <> 'accepted')
 ON CONFLICT (schedule, content_hash, shape) DO UPDATE
   SET run_id = excluded.run_id, path = excluded.path, dead = excluded.dead, delivered_at = excluded.delivered_at`
 
@@ -55,7 +55,7 @@ func (e End) check(c *Receipt) error {
 func (l *Ledger) SettleRun(ctx context.Context, run *Run, decide func(*Receipt) End) (c *Receipt, err error) {
 	now := fromMS(ms(time.Now()))
 	err = l.write(ctx, func(tx *sql.Tx) error {
-		if c, err = receipt(ctx, tx, run.ID); err != nil {
+		if c, err = countReceipt(ctx, tx, run.ID); err != nil {
 			return err
 		}
 		end := decide(c)
@@ -80,7 +80,7 @@ func (l *Ledger) SettleRun(ctx context.Context, run *Run, decide func(*Receipt) 
 	return c, nil
 }
 
-const reopenRun = `UPDATE runs SET state = CASE WHEN planned_at IS NULL THEN 'planning' ELSE 'delivering' END, reason = '', finished_at = NULL WHERE id = ?`
+const reopenRun = `UPDATE runs SET state = CASE WHEN planned_at IS NULL THEN 'planning' ELSE 'delivering' END, reason = '', finished_at = NULL, receipt = NULL WHERE id = ?`
 
 // ReopenRun takes an ended run back to where it can go on: to its plan if that
 // was never committed, else to delivering.
@@ -102,7 +102,7 @@ func (l *Ledger) ReopenRun(ctx context.Context, run *Run) error {
 type Destination struct{ FlowID, BaseURL string }
 
 const replanRun = `
-UPDATE runs SET state = 'planning', reason = '', finished_at = NULL, planned_at = NULL, flow_id = ?, base_url = ?,
+UPDATE runs SET state = 'planning', reason = '', finished_at = NULL, receipt = NULL, planned_at = NULL, flow_id = ?, base_url = ?,
        records_read = 0, records_filtered = 0, records_unchanged = 0, records_elsewhere = 0, bytes_read = 0
 WHERE id = ? AND NOT EXISTS (SELECT 1 FROM chunks WHERE run = id AND chunks.state <> 'planned')
   AND NOT EXISTS (SELECT 1 FROM attempts WHERE run = id AND (outcome IS NULL OR outcome NOT IN ('refused', 'throttled', 'not_sent')))`
@@ -129,7 +129,7 @@ func (l *Ledger) ReplanRun(ctx context.Context, run *Run, to Destination) error 
 }
 
 const countReadAsDead = `
-UPDATE runs SET records_read = (SELECT count(*) FROM dead_letters WHERE run = id) WHERE id = ? AND planned_at IS NULL`
+UPDATE runs SET receipt = NULL, records_read = (SELECT count(*) FROM dead_letters WHERE run = id) WHERE id = ? AND planned_at IS NULL`
 
 // DiscardPlan drops the chunks of a plan that was not finished. Its dead
 // letters stay, to be looked at, and are all that the run counts as read.

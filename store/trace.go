@@ -2,6 +2,9 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
+	"slices"
 )
 
 // Place is a chunk of a run, or a segment of which one chunk without a row is
@@ -14,7 +17,7 @@ type Place struct {
 
 // UNION: an attempt comes once, whoever knows the id.
 const placesByAnalyticsID = `
-SELECT run, chunk, 0 FROM attempts WHERE attempt_id IN (
+SELECT run, chunk FROM attempts WHERE attempt_id IN (
   SELECT attempt_id FROM attempts WHERE analytics_id = ?1
   UNION SELECT attempt_id FROM remote_status WHERE execution_id = ?1
   UNION SELECT attempt_id FROM remote_hints WHERE execution_id = ?1)
@@ -28,34 +31,110 @@ func (r *Reader) ByAnalyticsID(ctx context.Context, id string) ([]Place, error) 
 	return r.places(ctx, placesByAnalyticsID, id)
 }
 
-const placesByKey = `SELECT run, chunk, 0 FROM chunks WHERE key = ? ORDER BY run, chunk`
+const placesByKey = `SELECT run, chunk FROM chunks WHERE key = ? ORDER BY run, chunk`
 
 // ByKey returns the chunks with this key.
 func (r *Reader) ByKey(ctx context.Context, key string) ([]Place, error) {
 	return r.places(ctx, placesByKey, key)
 }
 
-// CROSS JOIN: the few snapshots first, then their ranges by index. A segment has
-// the line only while none of its chunks has it.
-const placesByLine = `
-WITH chunk_places AS (
-  SELECT g.run, g.chunk FROM snapshots s
-  CROSS JOIN chunk_ranges g INDEXED BY chunk_ranges_by_file ON g.run = s.run AND g.file = s.file
-  WHERE (s.path = ?1 OR substr(s.path, -length(?2)) = ?2) AND g.first_line <= ?3 AND g.last_line >= ?3)
-SELECT run, chunk, 0 FROM chunk_places
-UNION ALL
-SELECT c.run, 0, c.segment FROM snapshots s
-CROSS JOIN segment_ranges g INDEXED BY segment_ranges_by_file ON g.run = s.run AND g.file = s.file
+const filesByPath = `
+SELECT s.run, s.file FROM snapshots s JOIN runs r ON r.id = s.run
+WHERE (s.path = ?1 OR substr(s.path, -length(?2)) = ?2) AND r.removing IS NULL ORDER BY s.run, s.file`
+
+const rangesUpToLine = `
+SELECT chunk, last_line FROM chunk_ranges INDEXED BY chunk_ranges_by_file
+WHERE run = ? AND file = ? AND first_line <= ? ORDER BY first_line DESC, last_line DESC`
+
+const segmentsAtLine = `
+SELECT c.segment, c.first_chunk, c.records FROM segment_ranges g INDEXED BY segment_ranges_by_file
 CROSS JOIN segments c ON c.run = g.run AND c.segment = g.segment
-WHERE (s.path = ?1 OR substr(s.path, -length(?2)) = ?2) AND g.first_line <= ?3 AND g.last_line >= ?3 AND c.begun < c.records
-  AND NOT EXISTS (SELECT 1 FROM chunk_places p WHERE p.run = c.run AND p.chunk BETWEEN c.first_chunk AND c.first_chunk + c.records - 1)
-ORDER BY 1, 2`
+WHERE g.run = ? AND g.file = ? AND g.first_line <= ? AND g.last_line >= ? AND c.begun < c.records ORDER BY c.segment`
 
 // ByLine returns the chunks that took a physical line of a file, and the segments
 // that have it for a chunk without a row: the file's whole path, or the end of it
 // from a slash on.
-func (r *Reader) ByLine(ctx context.Context, path string, line int64) ([]Place, error) {
-	return r.places(ctx, placesByLine, path, "/"+path, line)
+func (r *Reader) ByLine(ctx context.Context, path string, line int64) (list []Place, err error) {
+	files, err := pairs(ctx, r.ro, filesByPath, path, "/"+path)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		more, err := r.byLineOf(ctx, f[0], f[1], line)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, more...)
+	}
+	return list, nil
+}
+
+// byLineOf looks at one file of one run. A segment has the line only while none of
+// its chunks has it.
+func (r *Reader) byLineOf(ctx context.Context, run, file, line int64) (list []Place, err error) {
+	chunks, err := r.chunksAtLine(ctx, run, file, line)
+	if err != nil {
+		return nil, err
+	}
+	segments, err := r.segmentsAtLine(ctx, run, file, line)
+	if err != nil || len(chunks)+len(segments) == 0 {
+		return nil, err
+	}
+	of, err := r.RunOfRow(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range segments {
+		begun := slices.ContainsFunc(chunks, func(c int64) bool { return c >= s.FirstChunk && c <= s.LastChunk() })
+		if !begun {
+			list = append(list, Place{Run: of, Segment: s.Segment})
+		}
+	}
+	for _, c := range chunks {
+		list = append(list, Place{Run: of, Chunk: c})
+	}
+	return list, nil
+}
+
+// maxBefore is how many ranges in a row may end before a line until no more is
+// looked for. Ranges follow each other, but a chunk that was split lies across the
+// smaller ones that replaced it.
+const maxBefore = 256
+
+// chunksAtLine walks back from the line: a file may have a million ranges.
+func (r *Reader) chunksAtLine(ctx context.Context, run, file, line int64) (list []int64, err error) {
+	rows, err := r.ro.QueryContext(ctx, rangesUpToLine, run, file, line)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for before := 0; before < maxBefore && rows.Next(); before++ {
+		var chunk, last int64
+		if err := rows.Scan(&chunk, &last); err != nil {
+			return nil, err
+		}
+		if last >= line {
+			list, before = append(list, chunk), -1
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list), errors.Join(rows.Err(), rows.Close())
+}
+
+func (r *Reader) segmentsAtLine(ctx context.Context, run, file, line int64) (list []Segment, err error) {
+	rows, err := r.ro.QueryContext(ctx, segmentsAtLine, run, file, line, line)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var s Segment
+		if err := rows.Scan(&s.Segment, &s.FirstChunk, &s.Records); err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	return list, rows.Err()
 }
 
 // DeadPlace is a dead letter with its run and path.
@@ -67,7 +146,7 @@ type DeadPlace struct {
 
 const deadByLine = `
 SELECT d.run, s.path, d.number, d.file, d.line, d.column, d.byte_start, d.byte_end, d.reason, d.detail
-FROM dead_letters d JOIN snapshots s ON s.run = d.run AND s.file = d.file
+FROM dead_letters d JOIN snapshots s ON s.run = d.run AND s.file = d.file JOIN runs r ON r.id = d.run AND r.removing IS NULL
 WHERE (s.path = ?1 OR substr(s.path, -length(?2)) = ?2) AND d.line = ?3
 ORDER BY d.run`
 
@@ -102,7 +181,7 @@ func (r *Reader) DeadByLine(ctx context.Context, path string, line int64) ([]Dea
 
 const runByFile = `
 SELECT ` + runColumns + ` FROM runs WHERE id = (
-  SELECT max(s.run) FROM snapshots s WHERE s.path = ?1 OR substr(s.path, -length(?2)) = ?2)`
+  SELECT max(s.run) FROM snapshots s JOIN runs r ON r.id = s.run AND r.removing IS NULL WHERE s.path = ?1 OR substr(s.path, -length(?2)) = ?2)`
 
 // LatestWithFile returns the newest run that found a file, named as for ByLine;
 // nil if none did.
@@ -117,31 +196,39 @@ func (r *Reader) RunOfRow(ctx context.Context, id int64) (*Run, error) {
 	return scanRun(r.ro.QueryRowContext(ctx, runByRow, id))
 }
 
-func (r *Reader) places(ctx context.Context, query string, args ...any) ([]Place, error) {
-	rows, err := r.ro.QueryContext(ctx, query, args...)
+func (r *Reader) places(ctx context.Context, query string, args ...any) (list []Place, err error) {
+	found, err := pairs(ctx, r.ro, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range found {
+		run, err := oneRun(ctx, r.ro, runStillThere, f[0])
+		if err != nil {
+			return nil, err
+		}
+		if run != nil {
+			list = append(list, Place{Run: run, Chunk: f[1]})
+		}
+	}
+	return list, nil
+}
+
+// runStillThere finds no run that retention is about to remove.
+const runStillThere = `SELECT ` + runColumns + ` FROM runs WHERE id = ? AND removing IS NULL`
+
+// pairs reads all rows of a query that has two numbers in each.
+func pairs(ctx context.Context, db *sql.DB, query string, args ...any) (list [][2]int64, err error) {
+	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	type row struct{ run, chunk, segment int64 }
-	var found []row
 	for rows.Next() {
-		var f row
-		if err := rows.Scan(&f.run, &f.chunk, &f.segment); err != nil {
+		var p [2]int64
+		if err := rows.Scan(&p[0], &p[1]); err != nil {
 			return nil, err
 		}
-		found = append(found, f)
+		list = append(list, p)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	list := make([]Place, len(found))
-	for i, f := range found {
-		run, err := r.RunOfRow(ctx, f.run)
-		if err != nil {
-			return nil, err
-		}
-		list[i] = Place{Run: run, Chunk: f.chunk, Segment: f.segment}
-	}
-	return list, nil
+	return list, rows.Err()
 }

@@ -149,7 +149,7 @@ func (p *program) demoRound(ctx context.Context, cfg *config.Config, now time.Ti
 		}
 		local := slot.In(s.Spec.Zone()).Format("2006-01-02T15:04:05Z07:00")
 		fmt.Fprintf(p.out, "\n$ worqcron run %s --at %s\n", s.Name, local)
-		if err := p.run(ctx, runRequest{Schedule: s.Name}, local); err != nil {
+		if err := p.run(ctx, runRequest{Schedule: s.Name}, local, false); err != nil {
 			return err
 		}
 	}

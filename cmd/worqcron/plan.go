@@ -24,7 +24,7 @@ then sends this plan, or plans again if the source or the configuration changed.
 		Args: exactly("NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
 			q.Schedule = args[0]
-			return p.run(c.Context(), q, at)
+			return p.run(c.Context(), q, at, false)
 		},
 	}
 	c.Flags().StringVar(&at, "at", "", "the plan of this slot: `TIME` in the schedule's zone or with an offset")

@@ -85,7 +85,7 @@ func (p *program) resolve(ctx context.Context, q resolveRequest, yes bool) error
 	if err := p.confirmResolve(ctx, cfg, q, yes); err != nil {
 		return err
 	}
-	ledger, err := store.Open(ctx, cfg.Ledger.Path, "resolve")
+	ledger, err := openLedger(ctx, cfg, "resolve", p.logger(slog.LevelWarn), false)
 	var busy *store.BusyError
 	if errors.As(err, &busy) && busy.Role == "serve" {
 		body, err := json.Marshal(q)

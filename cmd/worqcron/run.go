@@ -56,6 +56,7 @@ func (q runRequest) code(c *store.Receipt) int {
 func newRun(p *program) *cobra.Command {
 	var q runRequest
 	var at string
+	accept := false
 	c := &cobra.Command{
 		Use:   "run NAME",
 		Short: "run a schedule now, or go on with what is left of its last run",
@@ -71,19 +72,20 @@ handed to it and followed; Ctrl-C then only stops following.`,
 		Args: exactly("NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
 			q.Schedule = args[0]
-			return p.run(c.Context(), q, at)
+			return p.run(c.Context(), q, at, accept)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&at, "at", "", "the run of this slot: `TIME` in the schedule's zone (2026-11-24T02:30) or with an offset")
 	f.BoolVar(&q.New, "new", false, "start afresh although an earlier run could go on")
 	f.BoolVar(&q.Force, "force", false, "send everything again, also what was accepted")
+	f.BoolVar(&accept, "accept-restore", false, acceptRestoreHelp)
 	f.Int64Var(&q.Limit, "limit", 0, "send `N` chunks and stop; the rest can go on later")
 	return c
 }
 
 // run serves 'run' and 'plan'.
-func (p *program) run(ctx context.Context, q runRequest, at string) error {
+func (p *program) run(ctx context.Context, q runRequest, at string, acceptRestore bool) error {
 	cfg, err := p.load()
 	if err != nil {
 		return err
@@ -106,9 +108,9 @@ func (p *program) run(ctx context.Context, q runRequest, at string) error {
 		p.sayWindow(s)
 	}
 	q.Actor = actor()
-	ledger, err := store.Open(ctx, cfg.Ledger.Path, "run")
+	ledger, err := openLedger(ctx, cfg, "run", p.logger(slog.LevelWarn), acceptRestore)
 	var busy *store.BusyError
-	if errors.As(err, &busy) && busy.Role == "serve" {
+	if errors.As(err, &busy) && busy.Role == "serve" && !acceptRestore {
 		if readsStdin(s) {
 			return fmt.Errorf("schedule %s reads the standard input, which cannot be handed over: %w\n  hint: stop the daemon, or write the records to a file", s.Name, busy)
 		}

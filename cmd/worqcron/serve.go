@@ -22,7 +22,8 @@ import (
 )
 
 func newServe(p *program) *cobra.Command {
-	return &cobra.Command{
+	accept := false
+	c := &cobra.Command{
 		Use:   "serve",
 		Short: "the daemon: fires due slots and serves what other commands hand over",
 		Long: `serve runs the schedules of the configuration until it is told to stop.
@@ -34,8 +35,10 @@ func newServe(p *program) *cobra.Command {
 At its start it settles what a crash left and goes on with interrupted runs.
 One daemon a ledger: another one exits 75.`,
 		Args: exactly(),
-		RunE: func(c *cobra.Command, _ []string) error { return p.serve(c.Context()) },
+		RunE: func(c *cobra.Command, _ []string) error { return p.serve(c.Context(), accept) },
 	}
+	c.Flags().BoolVar(&accept, "accept-restore", false, acceptRestoreHelp)
+	return c
 }
 
 // daemon is 'serve' while it runs.
@@ -59,7 +62,7 @@ type busyRun struct {
 	code int           // its exit code, once done
 }
 
-func (p *program) serve(ctx context.Context) error {
+func (p *program) serve(ctx context.Context, acceptRestore bool) error {
 	cfg, err := p.load()
 	if err != nil {
 		return err
@@ -68,7 +71,7 @@ func (p *program) serve(ctx context.Context) error {
 	for _, w := range cfg.Warnings {
 		log.Warn("configuration", "problem", w.String())
 	}
-	ledger, err := store.Open(ctx, cfg.Ledger.Path, "serve")
+	ledger, err := openLedger(ctx, cfg, "serve", log, acceptRestore)
 	if err != nil {
 		return err
 	}

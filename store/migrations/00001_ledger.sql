@@ -43,10 +43,15 @@ CREATE TABLE runs (
     records_unchanged INTEGER NOT NULL,          -- accepted in an earlier run of the same content
     records_elsewhere INTEGER NOT NULL,          -- unknown or still planned in an earlier run of the same content
     bytes_read        INTEGER NOT NULL,          -- bytes of the files read
-    receipt           TEXT                       -- JSON: the balance as computed when the run last ended
+    receipt           TEXT,                      -- JSON: the balance as computed when the run last ended; NULL: count it
+    removing          INTEGER                    -- when retention began to remove it, in pieces; NULL: it is there
 ) STRICT;
 CREATE INDEX runs_by_schedule ON runs (schedule, scheduled_for, number);
+CREATE INDEX runs_newest ON runs (schedule, id);
 CREATE INDEX runs_open ON runs (state) WHERE state IN ('planning', 'delivering');
+CREATE INDEX runs_stopped ON runs (reason) WHERE state = 'stopped';
+CREATE INDEX runs_by_end ON runs (finished_at) WHERE removing IS NULL;
+CREATE INDEX runs_removing ON runs (id) WHERE removing IS NOT NULL;
 
 CREATE TABLE snapshots (
     run             INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, -- whose list of files
@@ -111,7 +116,7 @@ CREATE TABLE chunk_ranges (
     FOREIGN KEY (run, chunk) REFERENCES chunks (run, chunk) ON DELETE CASCADE,
     FOREIGN KEY (run, file) REFERENCES snapshots (run, file)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX chunk_ranges_by_file ON chunk_ranges (run, file, byte_start, first_line, last_line); -- the lines: trace reads nothing else
+CREATE INDEX chunk_ranges_by_file ON chunk_ranges (run, file, first_line, last_line, byte_start); -- the order of the file; trace reads nothing else
 
 -- With chunk.mode = 'records' each record is a chunk. The plan then stores runs
 -- of records here, and a chunk's own row appears with its first intent. Until
@@ -119,8 +124,8 @@ CREATE INDEX chunk_ranges_by_file ON chunk_ranges (run, file, byte_start, first_
 CREATE TABLE segments (
     run         INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, -- whose plan
     segment     INTEGER NOT NULL CHECK (segment >= 1), -- number in the run
-    state       TEXT    NOT NULL CHECK (state IN ('planned', 'failed')), -- of its chunks that have no row
-    reason      TEXT    NOT NULL,             -- why those are failed
+    state       TEXT    NOT NULL CHECK (state IN ('planned', 'accepted', 'failed', 'unknown')), -- of its chunks that have no row
+    reason      TEXT    NOT NULL,             -- why those are not planned
     first_chunk INTEGER NOT NULL CHECK (first_chunk >= 1), -- number of its first record's chunk; the others follow
     records     INTEGER NOT NULL CHECK (records > 0),      -- so many records, and chunks
     begun       INTEGER NOT NULL CHECK (begun BETWEEN 0 AND records), -- how many of its chunks have a row
@@ -196,8 +201,10 @@ CREATE TABLE delivered_files (
     path         TEXT    NOT NULL,            -- where it lay then
     dead         INTEGER NOT NULL,            -- records of it that are dead letters of that run
     delivered_at INTEGER NOT NULL,            -- when that run ended
+    size         INTEGER NOT NULL,            -- bytes on disk, as in snapshots
     PRIMARY KEY (schedule, content_hash, shape)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX delivered_files_by_size ON delivered_files (schedule, shape, size);
 
 CREATE TABLE requests (
     request_id  INTEGER PRIMARY KEY AUTOINCREMENT, -- order in which they are served
@@ -261,6 +268,28 @@ CREATE TABLE flow_limits (
     PRIMARY KEY (flow_id, base_url)
 ) STRICT, WITHOUT ROWID;
 
+
+-- What a later run needs to know of a file that was delivered in part by a run
+-- that is gone: which of its bytes were accepted. Neighbours are one range.
+CREATE TABLE delivered_ranges (
+    schedule     TEXT    NOT NULL,            -- the schedule's name
+    shape        TEXT    NOT NULL,            -- as in runs
+    size         INTEGER NOT NULL,            -- bytes on disk, as in snapshots
+    content_hash TEXT    NOT NULL,            -- cryptographic, as in snapshots
+    run_id       TEXT    NOT NULL,            -- the run that is gone
+    byte_start   INTEGER NOT NULL,            -- of the decompressed file
+    byte_end     INTEGER NOT NULL CHECK (byte_end > byte_start), -- first byte after it
+    records      INTEGER NOT NULL,            -- whole records in it
+    PRIMARY KEY (schedule, shape, size, content_hash, byte_start, run_id)
+) STRICT, WITHOUT ROWID;
+
+-- One row: which ledger this is.
+CREATE TABLE identity (
+    one       INTEGER PRIMARY KEY CHECK (one = 1), -- so that there is one row
+    ledger_id TEXT    NOT NULL                -- random, made with the file; also in the file that guards against an older copy
+) STRICT;
+INSERT INTO identity VALUES (1, lower(hex(randomblob(16))));
+
 -- +goose StatementBegin
 CREATE TRIGGER chunks_keep_accepted BEFORE UPDATE OF state ON chunks
 WHEN OLD.state = 'accepted' AND NEW.state <> 'accepted'
@@ -285,12 +314,31 @@ BEGIN
 END;
 -- +goose StatementEnd
 
--- The next two let rows go with their whole run (its row is gone by then), and
--- not otherwise.
+-- A delivery moves chunks to 'sending' and away from it while its run is under
+-- way. Whatever else becomes of a chunk, or of a segment, makes the receipt of a
+-- run that ended a thing of the past.
+
+-- +goose StatementBegin
+CREATE TRIGGER chunks_outdate_receipt AFTER UPDATE OF state ON chunks
+WHEN OLD.state <> 'sending' AND NEW.state <> 'sending'
+BEGIN
+    UPDATE runs SET receipt = NULL WHERE id = NEW.run AND receipt IS NOT NULL;
+END;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE TRIGGER segments_outdate_receipt AFTER UPDATE OF state ON segments
+BEGIN
+    UPDATE runs SET receipt = NULL WHERE id = NEW.run AND receipt IS NOT NULL;
+END;
+-- +goose StatementEnd
+
+-- The next two let rows go with their whole run (its row is gone by then, or
+-- marked by retention), and not otherwise.
 
 -- +goose StatementBegin
 CREATE TRIGGER chunks_stay BEFORE DELETE ON chunks
-WHEN OLD.state <> 'planned' AND EXISTS (SELECT 1 FROM runs WHERE id = OLD.run)
+WHEN OLD.state <> 'planned' AND EXISTS (SELECT 1 FROM runs WHERE id = OLD.run AND removing IS NULL)
 BEGIN
     SELECT RAISE(ABORT, 'a chunk that was tried goes only with its run');
 END;
@@ -298,7 +346,7 @@ END;
 
 -- +goose StatementBegin
 CREATE TRIGGER attempts_stay BEFORE DELETE ON attempts
-WHEN EXISTS (SELECT 1 FROM runs WHERE id = OLD.run)
+WHEN EXISTS (SELECT 1 FROM runs WHERE id = OLD.run AND removing IS NULL)
 BEGIN
     SELECT RAISE(ABORT, 'an attempt goes only with its run');
 END;
