@@ -27,23 +27,34 @@ type earlier struct {
 	next   int
 }
 
-// at returns what is known of the record that begins at a byte of the file.
-func (e *earlier) at(offset int64) known {
+// find returns the range that has the record which begins at a byte of the file;
+// nil if none has. Ranges of different runs may overlap; an accepted one decides.
+func (e *earlier) find(offset int64) (found *store.Earlier) {
 	for e.next < len(e.ranges) && e.ranges[e.next].End <= offset {
 		e.next++
 	}
-	result := knownNothing
-	// Ranges of different runs may overlap; an accepted one decides.
 	for i := e.next; i < len(e.ranges) && e.ranges[i].Start <= offset; i++ {
 		if e.ranges[i].End <= offset {
 			continue
 		}
-		if e.ranges[i].State == store.ChunkAccepted {
-			return knownAccepted
+		found = &e.ranges[i]
+		if found.State == store.ChunkAccepted {
+			break
 		}
-		result = knownElsewhere
 	}
-	return result
+	return found
+}
+
+// at returns what is known of that record.
+func (e *earlier) at(offset int64) known {
+	found := e.find(offset)
+	switch {
+	case found == nil:
+		return knownNothing
+	case found.State == store.ChunkAccepted:
+		return knownAccepted
+	}
+	return knownElsewhere
 }
 
 // history is what earlier runs did with the files of a run.

@@ -20,6 +20,9 @@ type Block struct {
 	// Filtered is how many good records Mapping.Where left out. They lie between
 	// the Records and may lie within a Range.
 	Filtered int64
+	// Left are the places of those, in file order, without a Size; filled only
+	// with ScanOptions.Left.
+	Left []Record
 	// Replaced is how many records had bytes replaced by U+FFFD.
 	Replaced int64
 	// JSON is the records as JSON, each followed by a newline; filled only with

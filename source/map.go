@@ -130,6 +130,9 @@ func (p *mapParser) record(raw []byte, i int, j job, f *found) {
 		}
 	case out == nil:
 		f.filtered++
+		if j.left {
+			f.left = append(f.left, Record{Start: rec.Start, End: rec.End, Line: rec.Line, LastLine: rec.LastLine})
+		}
 	default:
 		f.count++
 		if j.list {

@@ -23,6 +23,8 @@ type job struct {
 	// sep to found.json.
 	encode bool
 	sep    byte
+	// left also lists the records that Mapping.Where leaves out.
+	left bool
 	// known says that the piece is good records and blank lines alone, as a
 	// Scan found; the caller proves by a hash that it is the same piece. Neither
 	// JSON nor UTF-8 is then validated again.
@@ -34,6 +36,7 @@ type job struct {
 type found struct {
 	records  []Record
 	bad      []Bad
+	left     []Record // that Mapping.Where left out, if the job asks for them; without a size
 	json     []byte
 	count    int    // good records, listed or not
 	blank    int64  // blank lines
@@ -81,7 +84,7 @@ func (f *found) full() bool {
 
 // reset empties f for the next piece and keeps its memory.
 func (f *found) reset() {
-	f.records, f.bad, f.json = f.records[:0], f.bad[:0], f.json[:0]
+	f.records, f.bad, f.json, f.left = f.records[:0], f.bad[:0], f.json[:0], f.left[:0]
 	f.count, f.blank, f.filtered, f.replaced, f.lines, f.consumed, f.stop = 0, 0, 0, 0, 0, 0, stopEnd
 	f.limit = 0
 }

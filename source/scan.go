@@ -12,6 +12,7 @@ import (
 type ScanOptions struct {
 	Workers int  // goroutines that parse; at least one
 	Encode  bool // also fill Block.JSON
+	Left    bool // also fill Block.Left
 }
 
 // Scan reads a file from its start to its end and hands blocks to fn in the
@@ -83,7 +84,7 @@ func (c *scan) begin(raw []byte, last bool) (ok bool, err error) {
 }
 
 func (c *scan) job(last bool) job {
-	return job{last: last, list: true, encode: c.options.Encode, sep: '\n'}
+	return job{last: last, list: true, encode: c.options.Encode, sep: '\n', left: c.options.Left}
 }
 
 // plain goes through a file whose bytes can be read again: generation after
@@ -258,7 +259,7 @@ func (c *scan) emit(raw []byte, f *found) error {
 	b := Block{
 		Start: c.off, End: c.off + int64(len(raw)), FirstLine: c.line, Raw: raw,
 		Records: f.records, Bad: f.bad, BlankLines: f.blank, JSON: f.json,
-		Filtered: f.filtered, Replaced: f.replaced,
+		Filtered: f.filtered, Replaced: f.replaced, Left: f.left,
 	}
 	c.off, c.line, c.skipFrom = b.End, c.line+int64(f.lines), b.End
 	return c.give(&b)

@@ -157,8 +157,12 @@ func (r *Reader) files(ctx context.Context, query string, args ...any) ([]Snapsh
 	if err != nil {
 		return nil, err
 	}
+	return scanFiles(rows)
+}
+
+// scanFiles reads rows of fileColumns and closes them.
+func scanFiles(rows *sql.Rows) (list []SnapshotFile, err error) {
 	defer rows.Close()
-	var list []SnapshotFile
 	for rows.Next() {
 		var f SnapshotFile
 		var mtime, inode int64

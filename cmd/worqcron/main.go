@@ -113,6 +113,7 @@ Start with 'worqcron demo': it needs no account and no network.
 		newRuns(p),
 		newShow(p),
 		newTrace(p),
+		newExport(p),
 		newResolve(p),
 		newReconcile(p),
 		newCancel(p),

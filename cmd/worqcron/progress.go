@@ -15,6 +15,15 @@ import (
 // is called; elsewhere it does nothing. waits says what its triggers wait for, ""
 // if they need not.
 func (p *program) showProgress(from *batch.Progress, waits func() string) (hide func()) {
+	return p.draw(&drawing{from: from, waits: waits, reading: "plan"})
+}
+
+// showReading does it for a command that only reads a run's files again.
+func (p *program) showReading(from *batch.Progress) (hide func()) {
+	return p.draw(&drawing{from: from, waits: func() string { return "" }, reading: "read"})
+}
+
+func (p *program) draw(d *drawing) (hide func()) {
 	if !isTerminal(p.err) {
 		return func() {}
 	}
@@ -28,7 +37,7 @@ func (p *program) showProgress(from *batch.Progress, waits func() string) (hide 
 	w.SetStyle(progress.StyleBlocks)
 	w.Style().Visibility = progress.StyleVisibility{Percentage: true, Time: true, Tracker: true, Value: true, ETA: true}
 	w.Style().Colors.Message = text.Colors{}
-	d := &drawing{from: from, waits: waits, began: time.Now(), writer: w}
+	d.began, d.writer = time.Now(), w
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go w.Render()
 	go func() {
@@ -60,6 +69,7 @@ func (p *program) showProgress(from *batch.Progress, waits func() string) (hide 
 type drawing struct {
 	from    *batch.Progress
 	waits   func() string
+	reading string // what reading files is called
 	began   time.Time
 	sending time.Time
 	writer  progress.Writer
@@ -72,13 +82,13 @@ func (d *drawing) update() {
 	now := d.from.Now()
 	d.showWaiting(now)
 	if d.plan == nil && now.BytesTotal > 0 {
-		d.plan = &progress.Tracker{Message: "plan", Total: now.BytesTotal, Units: progress.UnitsBytes}
+		d.plan = &progress.Tracker{Message: d.reading, Total: now.BytesTotal, Units: progress.UnitsBytes}
 		d.writer.AppendTracker(d.plan)
 	}
 	if d.plan != nil && !d.plan.IsDone() {
 		d.plan.UpdateTotal(max(now.BytesTotal, now.BytesRead))
 		d.plan.SetValue(now.BytesRead)
-		d.plan.UpdateMessage(fmt.Sprintf("plan     %s records · %s/s", humanize.Comma(now.RecordsRead), perSecond(now.BytesRead, d.began)))
+		d.plan.UpdateMessage(fmt.Sprintf("%s     %s records · %s/s", d.reading, humanize.Comma(now.RecordsRead), perSecond(now.BytesRead, d.began)))
 	}
 	if !now.Delivering {
 		return
