@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"worqcron/store":           {},
 	"worqcron/sample":          {},
 	"worqcron/contrib/systemd": {},
+	"worqcron/faults":          {},
 }
 
 // testsMayImport is what tests of any package may use on top: what is made for

@@ -72,6 +72,9 @@ func Open(ctx context.Context, path, role string) (*Ledger, error) {
 }
 
 func openLedger(ctx context.Context, path, role string, restore *Restore) (*Ledger, error) {
+	if err := enoughDescriptors(); err != nil {
+		return nil, fmt.Errorf("ledger %s: %w", path, err)
+	}
 	if err := makeFolder(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", path, err)
 	}
