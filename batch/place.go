@@ -21,17 +21,21 @@ type openHours struct {
 	begin, end time.Time
 }
 
-// around returns the stretch around now; fresh says that it was looked up now.
-func (g *openHours) around(d *delivery) (open bool, end time.Time, fresh bool) {
+// around returns the stretch around now. The first look into one that is closed
+// is logged.
+func (g *openHours) around(d *delivery) (open bool, end time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now().Round(0) // as a clock on the wall, which may be set
 	window := d.options.Load().Window
 	if now.Before(g.begin) || !now.Before(g.end) || window.String() != g.window {
 		g.open, g.end = window.Around(now, d.zone)
-		g.begin, g.window, fresh = now, window.String(), true
+		g.begin, g.window = now, window.String()
+		if !g.open {
+			d.log.Info("outside its window, waits", "window", g.window, "until", g.end)
+		}
 	}
-	return g.open, g.end, fresh
+	return g.open, g.end
 }
 
 // longestSleep is how long a wait for the window trusts its timer: a timer does
@@ -42,12 +46,9 @@ const longestSleep = time.Minute
 // does not wait. An error says that the run ended first.
 func (d *delivery) passHours(ctx context.Context) (closes time.Time, err error) {
 	for len(d.options.Load().Window) > 0 {
-		open, end, fresh := d.hours.around(d)
+		open, end := d.hours.around(d)
 		if open {
 			return end, nil
-		}
-		if fresh {
-			d.log.Info("outside its window, waits", "window", d.options.Load().Window.String(), "until", end)
 		}
 		next := time.Now().Add(longestSleep)
 		if end.Before(next) {
@@ -107,10 +108,10 @@ func (d *delivery) place(ctx context.Context) (release func(), err error) {
 		if err != nil {
 			return nil, err
 		}
-		if open, _, _ := d.hours.around(d); open {
+		if open, _ := d.hours.around(d); open {
 			return release, nil
 		}
-		release() // the clock was set meanwhile
+		release() // its turn came just when the window closed, or the clock was set
 	}
 }
 
