@@ -63,6 +63,9 @@ func TestScripts(t *testing.T) {
 			"nowhere":  cmdNowhere,
 			"zip":      cmdZip,
 			"utf16":    cmdUTF16,
+			"hours":    cmdHours,
+			"spaced":   cmdSpaced,
+			"waited":   cmdWaited,
 		},
 	})
 }
