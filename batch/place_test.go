@@ -18,7 +18,7 @@ import (
 // In a bubble the clock begins at midnight UTC.
 
 // runBalanced runs a job and wants a balanced receipt.
-func runBalanced(t *testing.T, ctx context.Context, r *Runner, job *Job) *store.Receipt {
+func runBalanced(ctx context.Context, t *testing.T, r *Runner, job *Job) *store.Receipt {
 	t.Helper()
 	c, err := r.Run(ctx, job, Order{Origin: "manual"})
 	if err != nil {
@@ -49,7 +49,7 @@ func TestWindowHoldsSending(t *testing.T) {
 		job.Delivery.Window = windowOf(t, "22:00-22:01", "23:00-06:00")
 		r.Budget.SetRates(map[string]float64{"orders": 1.0 / 20})
 		time.Sleep(7 * time.Hour)
-		if c := runBalanced(t, t.Context(), r, job); c.Status != store.Succeeded {
+		if c := runBalanced(t.Context(), t, r, job); c.Status != store.Succeeded {
 			t.Errorf("got %s: %s", c.Status, c.Reason)
 		}
 		// Three of them fit before 22:01; the fourth would be due then.
@@ -74,7 +74,7 @@ func TestWindowInItsZone(t *testing.T) {
 		job.Zone = zone
 		job.Delivery.Window = windowOf(t, "22:00-06:00")
 		time.Sleep(7 * time.Hour)
-		runBalanced(t, t.Context(), r, job)
+		runBalanced(t.Context(), t, r, job)
 		if got := clocks(w.times); got != "16:30:00" {
 			t.Errorf("sent at %s, want 16:30:00", got)
 		}
@@ -89,7 +89,7 @@ func TestWindowClosesWhileTheKeyWaits(t *testing.T) {
 		r := testRunner(t, w)
 		job := testJob(t, 2)
 		job.Delivery.Window = windowOf(t, "23:30-00:30")
-		if c := runBalanced(t, t.Context(), r, job); c.Status != store.Succeeded {
+		if c := runBalanced(t.Context(), t, r, job); c.Status != store.Succeeded {
 			t.Errorf("got %s: %s", c.Status, c.Reason)
 		}
 		if got, want := clocks(w.times), "00:00:00 23:30:00 23:30:00"; got != want {
@@ -108,11 +108,11 @@ func TestStopInTheWindowsWait(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Hour, cancel)
 		start := time.Now()
-		c := runBalanced(t, ctx, r, job)
+		c := runBalanced(ctx, t, r, job)
 		if c.Status != store.Stopped || c.Chunks.Pending != 3 || len(w.times) != 0 || time.Since(start) != time.Hour {
 			t.Errorf("got %s with %d pending and %d triggers after %s", c.Status, c.Chunks.Pending, len(w.times), time.Since(start))
 		}
-		if c := runBalanced(t, t.Context(), r, job); c.Status != store.Succeeded || clocks(w.times[:1]) != "22:00:00" {
+		if c := runBalanced(t.Context(), t, r, job); c.Status != store.Succeeded || clocks(w.times[:1]) != "22:00:00" {
 			t.Errorf("goes on with %s, sent at %s", c.Status, clocks(w.times))
 		}
 	})
@@ -131,7 +131,7 @@ func TestStopEndsWaitsForTheBudget(t *testing.T) {
 		}
 		r := testRunner(t, w)
 		start := time.Now()
-		c := runBalanced(t, t.Context(), r, testJob(t, 9))
+		c := runBalanced(t.Context(), t, r, testJob(t, 9))
 		if c.Status != store.Stopped || time.Since(start) > 2*time.Second {
 			t.Errorf("got %s after %s", c.Status, time.Since(start))
 		}
@@ -158,7 +158,7 @@ func TestPauseSurvivesARestart(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Minute, cancel)
 		start := time.Now()
-		if c := runBalanced(t, ctx, r, job); c.Status != store.Stopped || len(w.times) != 1 {
+		if c := runBalanced(ctx, t, r, job); c.Status != store.Stopped || len(w.times) != 1 {
 			t.Fatalf("got %s after %d triggers", c.Status, len(w.times))
 		}
 		r = again(t, r, worqhat.Options{MaxInFlight: 4}, nil)
@@ -166,7 +166,7 @@ func TestPauseSurvivesARestart(t *testing.T) {
 		if wait := until.Sub(start); wait < 600*time.Second || wait > 600*time.Second+time.Millisecond || !strings.Contains(reason, "slow down") {
 			t.Errorf("paused for %s: %q", wait, reason)
 		}
-		if c := runBalanced(t, t.Context(), r, job); c.Status != store.Succeeded {
+		if c := runBalanced(t.Context(), t, r, job); c.Status != store.Succeeded {
 			t.Errorf("got %s: %s", c.Status, c.Reason)
 		}
 		for _, at := range w.times[1:] {
@@ -213,14 +213,13 @@ func TestRateSurvivesARestart(t *testing.T) {
 				o := worqhat.Options{Rate: tt.key, Burst: 1, MaxInFlight: 4}
 				first := testRunner(t, w)
 				job := testJob(t, 4)
-				var c *store.Receipt
 				for i := range 6 { // each lasts for 50 s
 					r := again(t, first, o, tt.rates)
 					ctx, cancel := context.WithCancel(t.Context())
 					time.AfterFunc(50*time.Second-time.Duration(i)*time.Millisecond, cancel)
-					c = runBalanced(t, ctx, r, job)
+					runBalanced(ctx, t, r, job)
 				}
-				c = runBalanced(t, t.Context(), again(t, first, o, tt.rates), job)
+				c := runBalanced(t.Context(), t, again(t, first, o, tt.rates), job)
 				if c.Status != store.Succeeded || len(w.times) != 4 {
 					t.Fatalf("got %s after %d triggers", c.Status, len(w.times))
 				}
@@ -248,10 +247,10 @@ func TestTwoRunsTakeTurns(t *testing.T) {
 		small.Schedule = "small"
 		start := time.Now()
 		var both sync.WaitGroup
-		both.Go(func() { runBalanced(t, t.Context(), r, large) })
+		both.Go(func() { runBalanced(t.Context(), t, r, large) })
 		both.Go(func() {
 			time.Sleep(10 * time.Second)
-			runBalanced(t, t.Context(), r, small)
+			runBalanced(t.Context(), t, r, small)
 			if took := time.Since(start) - 10*time.Second; took > 6*time.Second {
 				t.Errorf("the small run took %s", took)
 			}

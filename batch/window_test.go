@@ -105,7 +105,7 @@ func TestWindowAround(t *testing.T) {
 
 func TestNoWindowIsOpen(t *testing.T) {
 	now := time.Now()
-	if open, end := (Window)(nil).Around(now, time.UTC); !open || end.Sub(now) < 24*time.Hour {
+	if open, end := Window(nil).Around(now, time.UTC); !open || end.Sub(now) < 24*time.Hour {
 		t.Errorf("open %v until %s", open, end)
 	}
 }

@@ -2,8 +2,11 @@ package worqhat_test
 
 import (
 	"context"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"worqcron/worqhat"
 	"worqcron/worqhat/sandbox"
@@ -50,6 +53,32 @@ func BenchmarkTrigger(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
 					run()
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkBudget is what 64 workers of two schedules pay for their turns.
+func BenchmarkBudget(b *testing.B) {
+	for _, places := range []int{64, 4} {
+		b.Run(strconv.Itoa(places), func(b *testing.B) {
+			budget := worqhat.NewBudget(worqhat.Options{MaxInFlight: places, Adaptive: true})
+			sent := worqhat.Trigger{FlowID: flow, Body: []byte("{}")}
+			var workers atomic.Int64
+			b.SetParallelism(32)
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				schedule := []string{"orders", "report"}[workers.Add(1)%2]
+				for pb.Next() {
+					release, err := budget.Acquire(context.Background(), schedule)
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					now := time.Now()
+					budget.Learn(sent, worqhat.Result{Outcome: worqhat.Accepted, Started: now, Finished: now})
+					release()
 				}
 			})
 		})
