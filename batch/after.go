@@ -54,7 +54,7 @@ func (d *delivery) after(c *store.Chunk, r worqhat.Result, n next, before *tries
 	case n.stop != "":
 		d.runner.refused(d, r.Stop, n.stop)
 	case r.StatusCode > 0 && r.Outcome != worqhat.Throttled:
-		d.runner.gates.prove(d.run.FlowID)
+		d.runner.gates.prove(d.run.FlowID, before.closed)
 	}
 }
 

@@ -7,11 +7,13 @@ import (
 
 // gates let the first trigger of a flow go alone: a wrong key or flow id costs one
 // trigger, not one a worker. The first answer that is no refusal opens the flow's
-// gate for all runs of the process; a refusal, or a new key, closes it again. The
-// zero value is ready to use, with all gates closed.
+// gate for all runs of the process; a refusal, or a new key, closes it again, and
+// answers to what went before that do not open it. The zero value is ready to use,
+// with all gates closed.
 type gates struct {
-	mu    sync.Mutex
-	flows map[string]*gate
+	mu     sync.Mutex
+	flows  map[string]*gate
+	closed int // how often any of them was closed
 }
 
 type gate struct {
@@ -73,18 +75,19 @@ func (g *gates) leave(flowID string, probe bool) {
 	f.tell()
 }
 
-// isOpen says whether triggers of the flow need no probe.
-func (g *gates) isOpen(flowID string) bool {
+// enter says whether a trigger that passed may still go, and as of which closing of
+// the gates: for prove.
+func (g *gates) enter(flowID string, probe bool) (closed int, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.of(flowID).open
+	return g.closed, probe || g.of(flowID).open
 }
 
-// prove opens a flow's gate.
-func (g *gates) prove(flowID string) {
+// prove opens a flow's gate, unless gates were closed since the trigger went.
+func (g *gates) prove(flowID string, closed int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if f := g.of(flowID); !f.open {
+	if f := g.of(flowID); !f.open && closed == g.closed {
 		f.open = true
 		f.tell()
 	}
@@ -94,6 +97,7 @@ func (g *gates) prove(flowID string) {
 func (g *gates) doubt(flowID string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.closed++
 	g.of(flowID).open = false
 }
 
@@ -101,6 +105,7 @@ func (g *gates) doubt(flowID string) {
 func (g *gates) doubtAll() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.closed++
 	for _, f := range g.flows {
 		f.open = false
 	}

@@ -82,7 +82,8 @@ func (d *delivery) admit(ctx context.Context, before *tries) (release func(), er
 		if release, err = d.place(ctx); err != nil {
 			return nil, err
 		}
-		if before.probe || gates.isOpen(flow) {
+		var ok bool
+		if before.closed, ok = gates.enter(flow, before.probe); ok {
 			return release, nil
 		}
 		release() // the gate was closed while this one waited for the budget
