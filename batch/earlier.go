@@ -18,6 +18,7 @@ const (
 	knownNothing   known = iota // never planned, or failed: it goes out
 	knownAccepted               // it counts as unchanged
 	knownElsewhere              // it is unknown or still planned there: it stays with that run
+	knownStray                  // in a mended file: nobody planned it
 )
 
 // earlier is what earlier runs did with one file. Records are asked for in the
@@ -25,6 +26,7 @@ const (
 type earlier struct {
 	ranges []store.Earlier // by Start; taken-over chunks left out
 	next   int
+	mended *MendedFile // of a redrive of dead letters: only what stands in their places goes out
 }
 
 // find returns the range that has the record which begins at a byte of the file;
@@ -50,8 +52,25 @@ func (e *earlier) at(offset int64) known {
 	found := e.find(offset)
 	switch {
 	case found == nil:
-		return knownNothing
+		return e.inMended(offset, knownNothing)
 	case found.State == store.ChunkAccepted:
+		return e.inMended(offset, knownAccepted)
+	}
+	return e.inMended(offset, knownElsewhere)
+}
+
+// inMended is what is known of a record where a file was mended: in the place of a
+// dead letter it goes out; elsewhere its bytes must have been planned, and what
+// was not accepted since stays with the run that did.
+func (e *earlier) inMended(offset int64, result known) known {
+	switch {
+	case e.mended == nil:
+		return result
+	case e.mended.isPlace(offset):
+		return knownNothing
+	case e.mended.proven.find(offset, offset+1) == nil:
+		return knownStray
+	case result == knownAccepted:
 		return knownAccepted
 	}
 	return knownElsewhere
@@ -165,7 +184,7 @@ func (r *Runner) lookBackFile(ctx context.Context, run *store.Run, f *source.Fil
 			return nil, nil, err
 		}
 	}
-	if list, err = r.Ledger.EarlierRanges(ctx, run, f.Size, hash); err != nil {
+	if list, err = knownRanges(ctx, &r.Ledger.Reader, run, store.Content{Size: f.Size, Hash: hash}); err != nil {
 		return nil, nil, err
 	}
 	decided, err := r.decidedSegments(ctx, run, f.Size, hash)

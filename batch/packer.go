@@ -307,6 +307,8 @@ func (p *packer) skip(at *place, rec *source.Record) (bool, error) {
 		p.totals.unchanged++
 	case knownElsewhere:
 		p.totals.elsewhere++
+	case knownStray:
+		return false, &strayRecord{at.block.FirstLine + int64(rec.Line)}
 	default:
 		return false, nil
 	}

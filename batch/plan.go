@@ -38,6 +38,9 @@ func (e *PlanError) Unwrap() error { return e.Err }
 // plan reads the whole source of a run in Planning, cuts it into chunks and
 // commits them. Nothing is sent before it returns.
 func (r *Runner) plan(ctx context.Context, job *Job, run *store.Run, o Order) (*planned, error) {
+	if run.RedriveOf != "" {
+		return r.planRedrive(ctx, job, run, o)
+	}
 	s := shapeOf(job)
 	head, err := r.planHead(job, run, s)
 	if err != nil {
@@ -148,6 +151,7 @@ type planning struct {
 	bytes    int64          // read so far
 
 	badBecause map[string]int64 // bad records by reason
+	mended     []MendedFile     // of a redrive of dead letters: its files
 }
 
 // read plans all files. An end says that there is nothing to deliver.
@@ -162,6 +166,11 @@ func (p *planning) read(ctx context.Context, env *envelope) (*store.End, error) 
 	if end, err := p.nothingToRead(h); end != nil || err != nil {
 		return end, err
 	}
+	return p.readSince(ctx, env, h)
+}
+
+// readSince plans what earlier runs have not done.
+func (p *planning) readSince(ctx context.Context, env *envelope, h *history) (*store.End, error) {
 	if err := p.createSpool(); err != nil {
 		return nil, err
 	}
@@ -297,6 +306,10 @@ func (p *planning) readFile(ctx context.Context, file int, known *earlier) error
 		read = now
 		return badBlock
 	})
+	var stray *strayRecord
+	if errors.As(badBlock, &stray) {
+		return p.stray(file, stray.line, "a record that was not there before, or not so")
+	}
 	if badBlock != nil {
 		return badBlock
 	}
@@ -314,6 +327,9 @@ func (p *planning) readFile(ctx context.Context, file int, known *earlier) error
 			return err
 		}
 		header = string(text)
+	}
+	if err := p.checkHeader(file, header); err != nil {
+		return err
 	}
 	p.part.Files = append(p.part.Files, store.SnapshotFile{
 		File: file, Header: header, Columns: columns, ContentHash: f.ContentHash, Records: p.packer.totals.records - before,

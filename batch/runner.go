@@ -166,6 +166,11 @@ func (r *Runner) begin(ctx context.Context, job *Job, o Order) (*store.Run, erro
 // reopen takes an earlier run up again where something of it is left: planned
 // chunks, or a plan that never came about.
 func (r *Runner) reopen(ctx context.Context, job *Job, run *store.Run, o Order) error {
+	if run.RedriveOf != "" {
+		if err := sameDestination(job, run); err != nil {
+			return err
+		}
+	}
 	if run.PlannedAt == nil {
 		return r.Ledger.ReopenRun(ctx, run)
 	}
@@ -200,7 +205,7 @@ func (r *Runner) reopenUnsent(ctx context.Context, job *Job, run *store.Run) err
 	if err != nil {
 		return err
 	}
-	fresh := now != run.Shape
+	fresh := now != run.Shape && run.RedriveOf == "" // a redrive has the shape of the run before
 	if !fresh {
 		rec, err := r.openRecords(ctx, run, nil)
 		if err != nil {

@@ -78,11 +78,11 @@ func plannedShape(r *store.Run) (shape, error) {
 
 // chunkKey is the chunk's key: 128 bits of SHA-256 over what makes the chunk
 // itself. A run of a slot keeps its keys when it is planned again from the same
-// bytes; a run by hand is known by its id. With chunk.mode = "records" sourceHash
+// bytes; a run by hand and a redrive are known by their id. With chunk.mode = "records" sourceHash
 // is that of the chunk's segment, and the number tells its chunks apart.
 func chunkKey(r *store.Run, sourceHash string, chunk int64) string {
 	occasion := r.RunID
-	if r.Origin != "manual" {
+	if r.Origin != "manual" && r.Origin != originRedrive {
 		occasion = r.ScheduledFor.UTC().Format(time.RFC3339Nano)
 	}
 	h := sha256.New()

@@ -8,7 +8,7 @@ import (
 )
 
 const chunkColumns = `chunk, state, reason, records, body_bytes, source_hash, key, not_before, spool_start, spool_end, spool_line,
-    coalesce(parent, 0)`
+    coalesce(parent, 0), coalesce(redrive_of, 0)`
 
 // The planner would walk over all chunks of the run, of which most are accepted
 // when one is resumed: hence INDEXED BY.
@@ -65,7 +65,8 @@ func (r *Reader) chunks(ctx context.Context, run int64, query string, args ...an
 		var notBefore int64
 		var start, end sql.NullInt64
 		var line int64
-		err := rows.Scan(&c.Chunk, &c.State, &c.Reason, &c.Records, &c.BodyBytes, &c.SourceHash, &c.Key, &notBefore, &start, &end, &line, &c.Parent)
+		err := rows.Scan(&c.Chunk, &c.State, &c.Reason, &c.Records, &c.BodyBytes, &c.SourceHash, &c.Key, &notBefore, &start, &end, &line,
+			&c.Parent, &c.RedriveOf)
 		if err != nil {
 			return nil, err
 		}

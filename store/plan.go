@@ -18,6 +18,7 @@ type Chunk struct {
 	Key        string
 	NotBefore  time.Time
 	Spool      *SpoolRange // nil: the ranges are read from the files themselves
+	RedriveOf  int64       // the chunk of Run.RedriveOf that it sends again; 0: none
 	Ranges     []ChunkRange
 	Parent     int64 // the chunk that was split into this one and another; 0: as planned
 }
@@ -72,15 +73,15 @@ var discardPlan = []string{
 	`DELETE FROM chunks WHERE run = ?`, // takes ranges with it
 	`DELETE FROM segments WHERE run = ?`,
 	`DELETE FROM dead_letters WHERE run = ?`,
-	`DELETE FROM snapshots WHERE run = ?`,
+	`DELETE FROM snapshots WHERE run = ?`, // takes mended with it
 	`DELETE FROM notes WHERE run = ?`,
 }
 
 const updatePlanHead = `UPDATE runs SET shape = ?, job = ?, payload = ? WHERE id = ? AND state = 'planning'`
 
 const insertSnapshot = `
-INSERT INTO snapshots (run, file, path, size, mtime_ns, inode, format, compression, header, columns, content_hash, unchanged_since, records)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+INSERT INTO snapshots (run, file, path, size, mtime_ns, inode, format, compression, header, columns, content_hash, unchanged_since, records, gone)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // StartPlan begins the plan of a run in Planning. What a crash left of an
 // earlier plan of the same run is discarded: nothing of it was sent.
@@ -96,7 +97,7 @@ func (l *Ledger) StartPlan(ctx context.Context, r *Run, h PlanHead) error {
 		}
 		for _, f := range h.Files {
 			_, err := tx.ExecContext(ctx, insertSnapshot, r.ID, f.File, f.Path, f.Size, f.ModTime.UnixNano(), int64(f.Inode), f.Format,
-				f.Compression, f.Header, f.Columns, f.ContentHash, f.UnchangedSince, f.Records)
+				f.Compression, f.Header, f.Columns, f.ContentHash, f.UnchangedSince, f.Records, f.Gone)
 			if err != nil {
 				return err
 			}
@@ -117,11 +118,12 @@ type PlanPart struct {
 	Dead     []DeadLetter
 	Files    []SnapshotFile // read to their end
 	Notes    []string       // a line each for a person
+	Mended   []Mended
 }
 
 const insertChunk = `
-INSERT INTO chunks (run, chunk, state, reason, records, body_bytes, source_hash, key, not_before, spool_start, spool_end, spool_line, parent)
-VALUES (?, ?, 'planned', '', ?, ?, ?, ?, 0, ?, ?, ?, nullif(?, 0))`
+INSERT INTO chunks (run, chunk, state, reason, records, body_bytes, source_hash, key, not_before, spool_start, spool_end, spool_line, parent, redrive_of)
+VALUES (?, ?, 'planned', '', ?, ?, ?, ?, 0, ?, ?, ?, nullif(?, 0), nullif(?, 0))`
 
 const insertRange = `
 INSERT INTO chunk_ranges (run, chunk, part, file, byte_start, byte_end, first_line, last_line, records)
@@ -167,6 +169,9 @@ func (l *Ledger) AddToPlan(ctx context.Context, r *Run, p PlanPart) error {
 				return err
 			}
 		}
+		if err := addMended(ctx, tx, r.ID, p.Mended); err != nil {
+			return err
+		}
 		return addNotes(ctx, tx, r.ID, notePlan, p.Notes)
 	})
 	if err != nil {
@@ -177,7 +182,7 @@ func (l *Ledger) AddToPlan(ctx context.Context, r *Run, p PlanPart) error {
 
 func addChunk(ctx context.Context, tx *sql.Tx, run int64, c *Chunk) error {
 	start, end, line := c.Spool.columns()
-	_, err := tx.ExecContext(ctx, insertChunk, run, c.Chunk, c.Records, c.BodyBytes, c.SourceHash, c.Key, start, end, line, c.Parent)
+	_, err := tx.ExecContext(ctx, insertChunk, run, c.Chunk, c.Records, c.BodyBytes, c.SourceHash, c.Key, start, end, line, c.Parent, c.RedriveOf)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,8 @@ type Receipt struct {
 	Bytes        ByteCount     `json:"bytes"`
 	Attempts     int64         `json:"attempts"`
 	Balanced     bool          `json:"balanced"`
-	Notes        []string      `json:"notes"` // what else a person should know, a line each
+	Notes        []string      `json:"notes"`                // what else a person should know, a line each
+	RedriveOf    string        `json:"redrive_of,omitempty"` // run_id of the run of which it sends something again
 }
 
 // ChunkBalance counts chunks: Planned is how many the plan has, Pending how
@@ -129,7 +130,7 @@ func countReceipt(ctx context.Context, tx *sql.Tx, id int64) (*Receipt, error) {
 		Records: RecordBalance{
 			Read: run.RecordsRead, Filtered: run.RecordsFiltered, Unchanged: run.RecordsUnchanged, Unknown: run.RecordsElsewhere,
 		},
-		Bytes: ByteCount{Read: run.BytesRead},
+		Bytes: ByteCount{Read: run.BytesRead}, RedriveOf: run.RedriveOf,
 	}
 	if err := errors.Join(countChunks(ctx, tx, run.ID, c), countUnbegun(ctx, tx, run.ID, c)); err != nil {
 		return nil, err

@@ -36,6 +36,9 @@ type Run struct {
 	RecordsUnchanged int64
 	RecordsElsewhere int64
 	BytesRead        int64
+
+	RedriveOf   string // run_id of the run of which it sends something again; "": it is no redrive
+	RedriveWhat string // JSON, batch's own: what of that run was asked for
 }
 
 // Name is the run as a person calls it: orders@2026-11-24T02:30, in the
@@ -68,6 +71,9 @@ type NewRun struct {
 	Actor        string // who forces it
 	Slot         bool   // claim the slot's row for this run
 	ByHand       bool   // with Slot: take the row although it was decided before
+	RedriveOf    string // as in Run
+	RedriveWhat  string // as in Run
+	Redrive      string // with RedriveOf: what is sent again, in words, for the audit
 }
 
 // ErrSlotTaken means that the slot has its row already.
@@ -99,8 +105,9 @@ SELECT coalesce(max(number), 0) + 1, coalesce(max(generation), 0) FROM runs WHER
 
 const insertRun = `
 INSERT INTO runs (run_id, schedule, scheduled_for, number, generation, origin, state, reason, zone, flow_id, base_url,
-                  shape, job, payload, started_at, records_read, records_filtered, records_unchanged, records_elsewhere, bytes_read)
-VALUES (?, ?, ?, ?, ?, ?, 'planning', '', ?, ?, ?, '', '', '', ?, 0, 0, 0, 0, 0)`
+                  shape, job, payload, started_at, records_read, records_filtered, records_unchanged, records_elsewhere, bytes_read,
+                  redrive_of, redrive_what)
+VALUES (?, ?, ?, ?, ?, ?, 'planning', '', ?, ?, ?, '', '', '', ?, 0, 0, 0, 0, 0, nullif(?, ''), nullif(?, ''))`
 
 // BeginRun claims the slot, if the run has one, and creates the run in
 // Planning, before anything of its source is opened. A slot that has its row
@@ -113,6 +120,7 @@ func (l *Ledger) BeginRun(ctx context.Context, n NewRun) (*Run, error) {
 	r := &Run{
 		RunID: id.String(), Schedule: n.Schedule, ScheduledFor: fromMS(ms(n.ScheduledFor)), Origin: n.Origin,
 		State: Planning, Zone: n.Zone, FlowID: n.FlowID, BaseURL: n.BaseURL, StartedAt: fromMS(ms(time.Now())),
+		RedriveOf: n.RedriveOf, RedriveWhat: n.RedriveWhat,
 	}
 	err = l.write(ctx, func(tx *sql.Tx) error { return beginRun(ctx, tx, n, r) })
 	if err != nil {
@@ -142,8 +150,15 @@ func beginRun(ctx context.Context, tx *sql.Tx, n NewRun, r *Run) error {
 			return err
 		}
 	}
+	if n.RedriveOf != "" {
+		r.Generation++
+		a := Audit{Action: "redrive", RunID: n.RedriveOf, Actor: n.Actor, Reason: n.Redrive + ", as run " + r.Name()}
+		if err := writeAudit(ctx, tx, a); err != nil {
+			return err
+		}
+	}
 	res, err := tx.ExecContext(ctx, insertRun, r.RunID, r.Schedule, ms(r.ScheduledFor), r.Number, r.Generation, r.Origin,
-		r.Zone, r.FlowID, r.BaseURL, ms(r.StartedAt))
+		r.Zone, r.FlowID, r.BaseURL, ms(r.StartedAt), r.RedriveOf, r.RedriveWhat)
 	if err != nil {
 		return err
 	}
@@ -153,7 +168,7 @@ func beginRun(ctx context.Context, tx *sql.Tx, n NewRun, r *Run) error {
 
 const runColumns = `id, run_id, schedule, scheduled_for, number, generation, origin, state, reason, zone, flow_id, base_url,
     shape, job, payload, started_at, planned_at, finished_at,
-    records_read, records_filtered, records_unchanged, records_elsewhere, bytes_read`
+    records_read, records_filtered, records_unchanged, records_elsewhere, bytes_read, coalesce(redrive_of, ''), coalesce(redrive_what, '')`
 
 // scanRun reads runColumns, and what a query has behind them.
 func scanRun(row interface{ Scan(...any) error }, more ...any) (*Run, error) {
@@ -163,7 +178,7 @@ func scanRun(row interface{ Scan(...any) error }, more ...any) (*Run, error) {
 	err := row.Scan(append([]any{
 		&r.ID, &r.RunID, &r.Schedule, &scheduled, &r.Number, &r.Generation, &r.Origin, &r.State, &r.Reason,
 		&r.Zone, &r.FlowID, &r.BaseURL, &r.Shape, &r.Job, &r.Payload, &started, &planned, &finished,
-		&r.RecordsRead, &r.RecordsFiltered, &r.RecordsUnchanged, &r.RecordsElsewhere, &r.BytesRead,
+		&r.RecordsRead, &r.RecordsFiltered, &r.RecordsUnchanged, &r.RecordsElsewhere, &r.BytesRead, &r.RedriveOf, &r.RedriveWhat,
 	}, more...)...)
 	if err != nil {
 		return nil, err

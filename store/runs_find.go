@@ -100,9 +100,14 @@ func (r *Reader) Interrupted(ctx context.Context, reason, or string) ([]*Run, er
 	return queryRuns(ctx, r.ro, runsInterrupted, reason, or)
 }
 
-const runsOfSlot = `SELECT ` + runColumns + ` FROM runs WHERE schedule = ? AND scheduled_for = ? AND removing IS NULL ORDER BY number DESC LIMIT 1`
+const runsOfSlot = `
+SELECT ` + runColumns + ` FROM runs WHERE schedule = ? AND scheduled_for = ? AND removing IS NULL
+  AND (redrive_of IS NULL OR runs.state IN ('planning', 'delivering', 'stopped'))
+ORDER BY number DESC LIMIT 1`
 
-// LatestOfSlot returns the newest run for a due time; nil if there is none.
+// LatestOfSlot returns the newest run for a due time; nil if there is none. A
+// redrive counts only while it can go on: what it sent again is no news about the
+// rest of the slot.
 func (r *Reader) LatestOfSlot(ctx context.Context, schedule string, scheduledFor time.Time) (*Run, error) {
 	return oneRun(ctx, r.ro, runsOfSlot, schedule, ms(scheduledFor))
 }

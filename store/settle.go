@@ -70,8 +70,7 @@ func (l *Ledger) SettleRun(ctx context.Context, run *Run, decide func(*Receipt) 
 		if err := mustChange(tx.ExecContext(ctx, settleRun, end.State, end.Reason, ms(now), string(text), run.ID)); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, insertDelivered, ms(now), run.ID)
-		return err
+		return noteDelivered(ctx, tx, run, ms(now))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("receipt of run %s: %w", run.RunID, err)

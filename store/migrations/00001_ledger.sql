@@ -44,8 +44,12 @@ CREATE TABLE runs (
     records_elsewhere INTEGER NOT NULL,          -- unknown or still planned in an earlier run of the same content
     bytes_read        INTEGER NOT NULL,          -- bytes of the files read
     receipt           TEXT,                      -- JSON: the balance as computed when the run last ended; NULL: count it
-    removing          INTEGER                    -- when retention began to remove it, in pieces; NULL: it is there
+    removing          INTEGER,                   -- when retention began to remove it, in pieces; NULL: it is there
+    redrive_of        TEXT,                      -- run_id of the run of which it sends something again; NULL: it is no redrive
+    redrive_what      TEXT,                      -- JSON: what of that run was asked for; NULL: it is no redrive
+    CHECK ((redrive_of IS NULL) = (redrive_what IS NULL))
 ) STRICT;
+CREATE INDEX runs_by_redrive ON runs (redrive_of) WHERE redrive_of IS NOT NULL;
 CREATE INDEX runs_by_schedule ON runs (schedule, scheduled_for, number);
 CREATE INDEX runs_newest ON runs (schedule, id);
 CREATE INDEX runs_open ON runs (state) WHERE state IN ('planning', 'delivering');
@@ -94,10 +98,12 @@ CREATE TABLE chunks (
     spool_end    INTEGER,                     -- first byte after them
     spool_line   INTEGER NOT NULL CHECK (spool_line >= 0), -- which line there is its record, from 1; 0: all are its records
     parent       INTEGER CHECK (parent < chunk), -- the chunk of the same run that was split into this one and another; NULL: as planned
+    redrive_of   INTEGER,                     -- number of the chunk of runs.redrive_of that it sends again; NULL: none
     PRIMARY KEY (run, chunk),
     CHECK ((spool_start IS NULL) = (spool_end IS NULL) AND coalesce(spool_end > spool_start, 1))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX chunks_by_key ON chunks (key);
+CREATE INDEX chunks_by_redrive ON chunks (run, redrive_of) WHERE redrive_of IS NOT NULL;
 CREATE INDEX chunks_by_state ON chunks (run, state, chunk, records); -- records: a receipt reads nothing else
 CREATE INDEX chunks_by_parent ON chunks (run, parent) WHERE parent IS NOT NULL;
 CREATE INDEX chunks_assumed ON chunks (run, reason) WHERE state = 'accepted' AND reason <> '';
@@ -268,7 +274,6 @@ CREATE TABLE flow_limits (
     PRIMARY KEY (flow_id, base_url)
 ) STRICT, WITHOUT ROWID;
 
-
 -- What a later run needs to know of a file that was delivered in part by a run
 -- that is gone: which of its bytes were accepted. Neighbours are one range.
 CREATE TABLE delivered_ranges (
@@ -289,6 +294,22 @@ CREATE TABLE identity (
     ledger_id TEXT    NOT NULL                -- random, made with the file; also in the file that guards against an older copy
 ) STRICT;
 INSERT INTO identity VALUES (1, lower(hex(randomblob(16))));
+
+-- Where dead letters of an earlier run lie now that a person mended them in their
+-- file, with nothing else in it changed. Everything behind one lies as much
+-- further on as it got longer.
+CREATE TABLE mended (
+    run        INTEGER NOT NULL,              -- the redrive that found it out
+    file       INTEGER NOT NULL,              -- the file as that run read it
+    number     INTEGER NOT NULL,              -- of the dead letter in runs.redrive_of
+    old_file   INTEGER NOT NULL,              -- the file as that earlier run read it
+    old_start  INTEGER NOT NULL,              -- of the dead letter there
+    old_end    INTEGER NOT NULL,              -- first byte after it there
+    byte_start INTEGER NOT NULL,              -- of what stands in its place now
+    byte_end   INTEGER NOT NULL CHECK (byte_end >= byte_start), -- first byte after it
+    PRIMARY KEY (run, file, number),
+    FOREIGN KEY (run, file) REFERENCES snapshots (run, file) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
 
 -- +goose StatementBegin
 CREATE TRIGGER chunks_keep_accepted BEFORE UPDATE OF state ON chunks

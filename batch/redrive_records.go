@@ -1,0 +1,181 @@
+package batch
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"worqcron/source"
+	"worqcron/store"
+)
+
+// storedRun is a run of which the records of chunks are read again, exactly as
+// they went out or would have: from its source, from a body that was kept, or, of
+// a redrive, from the run that it redrives. One goroutine uses it.
+type storedRun struct {
+	reader   *store.Reader
+	run      *store.Run
+	records  *records
+	builder  *bodyBuilder
+	segments *segmentReader // with mode "records"
+	quoted   bool           // records are written inside a JSON string
+	above    *storedRun     // of a redrive, once it was needed
+}
+
+func openStoredRun(ctx context.Context, r *store.Reader, run *store.Run) (s *storedRun, err error) {
+	planned, err := plannedShape(run)
+	if err != nil {
+		return nil, err
+	}
+	s = &storedRun{reader: r, run: run, quoted: planned.RecordsAs == source.RecordsAsString}
+	if s.records, err = openStored(ctx, r, run); err != nil {
+		return nil, err
+	}
+	if s.builder, err = s.records.newBuilder(); err == nil && s.records.envelope.perRecord {
+		s.segments, err = s.records.newSegmentReader(run)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *storedRun) close() error {
+	var err error
+	if s.above != nil {
+		err = s.above.close()
+	}
+	if s.segments != nil {
+		s.segments.close()
+	}
+	if s.builder != nil {
+		s.builder.close()
+	}
+	return errors.Join(err, s.records.close())
+}
+
+// load reads a segment; see segmentReader.load.
+func (s *storedRun) load(seg *store.Segment) error {
+	if s.segments.segment.Segment == seg.Segment && len(s.segments.list) > 0 {
+		return nil
+	}
+	return s.segments.load(*seg)
+}
+
+// chunk returns a chunk and its records as JSON, a line each without the last
+// newline, valid until the next call; none of a chunk without records. Where they
+// cannot be had as they were it is a *SourceChangedError.
+func (s *storedRun) chunk(ctx context.Context, number int64) (c *store.Chunk, lines []byte, err error) {
+	c, err = s.reader.Chunk(ctx, s.run.ID, number)
+	if errors.Is(err, sql.ErrNoRows) && s.segments != nil {
+		return s.unbegun(ctx, number)
+	}
+	if err != nil || c.Records == 0 {
+		return c, nil, err
+	}
+	if lines, err = s.lines(c); err == nil {
+		return c, lines, nil
+	}
+	var changed *SourceChangedError
+	if !errors.As(err, &changed) || c.RedriveOf == 0 {
+		return c, nil, err
+	}
+	if s.above == nil {
+		run, findErr := s.reader.FindRun(ctx, s.run.RedriveOf)
+		if findErr != nil {
+			return c, nil, err
+		}
+		if s.above, err = openStoredRun(ctx, s.reader, run); err != nil {
+			return c, nil, err
+		}
+	}
+	_, lines, err = s.above.chunk(ctx, c.RedriveOf)
+	return c, lines, err
+}
+
+// unbegun is chunk for one that is still only in its segment.
+func (s *storedRun) unbegun(ctx context.Context, number int64) (*store.Chunk, []byte, error) {
+	seg, err := s.reader.SegmentOf(ctx, s.run.ID, number)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.load(seg); err != nil {
+		return nil, nil, err
+	}
+	c, record := s.segments.chunk(number)
+	return c, record, nil
+}
+
+// lines builds the body of a chunk and takes its records out of it: what stands
+// around them is known.
+func (s *storedRun) lines(c *store.Chunk) ([]byte, error) {
+	body, _, err := s.builder.build(c, nil)
+	if err != nil {
+		return nil, err
+	}
+	joined, ok := s.records.envelopeOf(c).cut(body, c)
+	if !ok {
+		return nil, fmt.Errorf("chunk %d of run %s: its body is not what its run makes of records", c.Chunk, s.run.Name())
+	}
+	if s.records.envelope.perRecord {
+		return joined, nil
+	}
+	if n := splitRecords(joined, s.quoted); n != c.Records {
+		return nil, fmt.Errorf("chunk %d of run %s: its body has %d records instead of %d", c.Chunk, s.run.Name(), n, c.Records)
+	}
+	return joined, nil
+}
+
+// cut takes a chunk's records out of its body, with the commas between them. It
+// may write to the body.
+func (e *envelope) cut(body []byte, c *store.Chunk) (joined []byte, ok bool) {
+	tail := e.appendTail(nil, c)
+	if e.perRecord {
+		if !bytes.HasSuffix(body, tail) && tail[0] == ',' { // of a record without members
+			tail = tail[1:]
+		}
+		joined, ok = bytes.CutSuffix(body, tail)
+		return append(joined, '}'), ok
+	}
+	joined, ok = bytes.CutPrefix(body, e.head)
+	if !ok {
+		return nil, false
+	}
+	return bytes.CutSuffix(joined, tail)
+}
+
+// splitRecords turns the commas between records, which are JSON objects or
+// arrays, into newlines, and returns how many records there are. quoted: they
+// stand as they do inside a JSON string.
+func splitRecords(joined []byte, quoted bool) int64 {
+	records, depth := int64(1), 0
+	inString, escaped := false, false
+	for i := 0; i < len(joined); i++ {
+		c := joined[i]
+		if quoted && c == '\\' && i+1 < len(joined) {
+			i++
+			if c = joined[i]; c != '"' && c != '\\' {
+				continue // white space
+			}
+		}
+		switch {
+		case escaped:
+			escaped = false
+		case inString && c == '\\':
+			escaped = true
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			depth--
+		case c == ',' && depth == 0:
+			joined[i] = '\n'
+			records++
+		}
+	}
+	return records
+}
