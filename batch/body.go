@@ -356,6 +356,9 @@ func Body(ctx context.Context, r *store.Reader, run *store.Run, c *store.Chunk) 
 	defer b.close()
 	body, _, err = b.build(c, nil)
 	var changed *SourceChangedError
+	if errors.As(err, &changed) && c.RedriveOf != 0 {
+		return bodyAgain(ctx, r, run, c)
+	}
 	if c.Spool != nil && rec.spool == nil && run.FinishedAt != nil && errors.As(err, &changed) {
 		return nil, fmt.Errorf("the body of chunk %d is not there any more: its source has no place to read records from again (it is compressed, a JSON document, "+
 			"not in UTF-8, or the standard input), and the copies of its records were deleted when run %s ended", c.Chunk, run.Name())

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"worqcron/source"
 	"worqcron/store"
@@ -106,6 +107,31 @@ func (s *storedRun) unbegun(ctx context.Context, number int64) (*store.Chunk, []
 	}
 	c, record := s.segments.chunk(number)
 	return c, record, nil
+}
+
+// bodyAgain is the exact body of a redrive's chunk, whose spool is gone, from the
+// run that has its records.
+func bodyAgain(ctx context.Context, r *store.Reader, run *store.Run, c *store.Chunk) (body []byte, err error) {
+	s, err := openStoredRun(ctx, r, run)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	_, lines, err := s.chunk(ctx, c.Chunk)
+	if err != nil {
+		return nil, err
+	}
+	env := s.records.envelopeOf(c)
+	if env.perRecord {
+		body = env.appendRecord(nil, lines, c)
+	} else {
+		body = append(slices.Clone(env.head), bytes.ReplaceAll(lines, []byte{'\n'}, []byte{','})...)
+		body = env.appendTail(body, c)
+	}
+	if linesHash(lines) != c.SourceHash || int64(len(body)) != c.BodyBytes {
+		return nil, fmt.Errorf("chunk %d of run %s: the records of the chunk that it sends again are not those that it had", c.Chunk, run.Name())
+	}
+	return body, nil
 }
 
 // lines builds the body of a chunk and takes its records out of it: what stands

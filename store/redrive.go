@@ -148,9 +148,9 @@ WITH RECURSIVE again (root_chunk, run_id, chunk, state) AS (
   SELECT a.root_chunk, k.run_id, n.chunk, n.state
   FROM again a JOIN runs k ON k.redrive_of = a.run_id JOIN chunks n ON n.run = k.id AND n.redrive_of = a.chunk),
 done (chunk) AS (SELECT DISTINCT root_chunk FROM again WHERE state = 'accepted')
-INSERT INTO delivered_files (schedule, content_hash, shape, run_id, path, dead, delivered_at)
+INSERT INTO delivered_files (schedule, content_hash, shape, run_id, path, dead, delivered_at, size)
 SELECT r.schedule, s.content_hash, r.shape, (SELECT run_id FROM runs WHERE id = ?3), s.path,
-       (SELECT count(*) FROM dead_letters d WHERE d.run = s.run AND d.file = s.file), ?1
+       (SELECT count(*) FROM dead_letters d WHERE d.run = s.run AND d.file = s.file), ?1, s.size
 FROM snapshots s JOIN runs r ON r.id = s.run
 WHERE s.run = ?2 AND s.content_hash <> '' AND s.unchanged_since = '' AND r.planned_at IS NOT NULL
   AND s.records > (SELECT count(*) FROM dead_letters d WHERE d.run = s.run AND d.file = s.file)
@@ -160,7 +160,7 @@ WHERE s.run = ?2 AND s.content_hash <> '' AND s.unchanged_since = '' AND r.plann
     WHERE c.run = ?2 AND (c.state IN ('planned', 'sending', 'unknown') OR c.state = 'failed' AND c.chunk NOT IN (SELECT chunk FROM done)))
   AND s.file NOT IN (
     SELECT g.file FROM segments c CROSS JOIN segment_ranges g ON g.run = c.run AND g.segment = c.segment
-    WHERE c.run = ?2 AND c.begun < c.records AND (c.state = 'planned' OR c.records - c.begun > (
+    WHERE c.run = ?2 AND c.begun < c.records AND (c.state IN ('planned', 'unknown') OR c.state <> 'accepted' AND c.records - c.begun > (
       SELECT count(*) FROM done d WHERE d.chunk BETWEEN c.first_chunk AND c.first_chunk + c.records - 1
         AND NOT EXISTS (SELECT 1 FROM chunks k WHERE k.run = c.run AND k.chunk = d.chunk))))
 ON CONFLICT (schedule, content_hash, shape) DO NOTHING`

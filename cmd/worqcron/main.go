@@ -117,6 +117,7 @@ Start with 'worqcron demo': it needs no account and no network.
 		newResolve(p),
 		newReconcile(p),
 		newCancel(p),
+		newRedrive(p),
 		newSandbox(p),
 		newDemo(p),
 		newVersion(p),

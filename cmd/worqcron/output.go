@@ -42,6 +42,8 @@ type chunkJSON struct {
 	Parent      int64        `json:"parent,omitempty"` // the chunk that was split into this one and another
 	AnalyticsID string       `json:"analytics_id,omitempty"`
 	Source      []sourceJSON `json:"source"`
+	RedriveOf   *againJSON   `json:"redrive_of,omitempty"`  // what it sends again
+	RedrivenAs  []againJSON  `json:"redriven_as,omitempty"` // what sends it again; only where one chunk is shown
 }
 
 // sourceJSON is where records come from.
@@ -60,15 +62,23 @@ func chunkDetails(ctx context.Context, r *store.Reader, run *store.Run, files []
 		return chunkJSON{}, nil, err
 	}
 	sent, err := r.Sent(ctx, run.ID, c.Chunk, c.Chunk)
-	return chunkAsJSON(files, c, sent[c.Chunk]), attempts, err
+	if err != nil {
+		return chunkJSON{}, nil, err
+	}
+	j := chunkAsJSON(run, files, c, sent[c.Chunk])
+	return j, attempts, j.addAgain(ctx, r, run)
 }
 
-func chunkAsJSON(files []store.SnapshotFile, c store.Chunk, sent store.Sent) chunkJSON {
-	return chunkJSON{
+func chunkAsJSON(run *store.Run, files []store.SnapshotFile, c store.Chunk, sent store.Sent) chunkJSON {
+	j := chunkJSON{
 		Chunk: c.Chunk, Records: c.Records, BodyBytes: c.BodyBytes, SourceHash: c.SourceHash, Key: c.Key, Status: string(c.State),
 		Reason: c.Reason, Source: sourcesOf(files, c.Ranges), BodyHash: sent.BodyHash, AnalyticsID: sent.AnalyticsID,
 		Parent: c.Parent,
 	}
+	if c.RedriveOf != 0 {
+		j.RedriveOf = &againJSON{RunID: run.RedriveOf, Chunk: c.RedriveOf}
+	}
+	return j
 }
 
 func sourcesOf(files []store.SnapshotFile, ranges []store.ChunkRange) []sourceJSON {
@@ -104,7 +114,7 @@ func (p *program) listChunks(ctx context.Context, r *store.Reader, run *store.Ru
 			return nil, nil, err
 		}
 		for _, c := range page {
-			list = append(list, chunkAsJSON(files, c, sent[c.Chunk]))
+			list = append(list, chunkAsJSON(run, files, c, sent[c.Chunk]))
 		}
 	}
 	segments, err := listSegments(ctx, r, run)
@@ -148,6 +158,7 @@ func (p *program) printTrouble(ctx context.Context, r *store.Reader, run *store.
 		if err := p.printInState(ctx, r, run, store.ChunkFailed, c.Chunks.Failed); err != nil {
 			return err
 		}
+		fmt.Fprintf(p.out, "  worqcron redrive %s\n", run.Name())
 	}
 	if c.Chunks.Unknown > 0 {
 		fmt.Fprintf(p.out, "\nheld: sent, but the answer is unknown\n")
@@ -175,6 +186,9 @@ func (p *program) printInState(ctx context.Context, r *store.Reader, run *store.
 			return err
 		}
 		fmt.Fprintf(p.out, "  chunk %d, %s, key %s, from %s: %s\n", chunk.Chunk, count(chunk.Records, "record"), chunk.Key, placeText(j.Source), chunk.Reason)
+		for _, a := range j.RedrivenAs {
+			fmt.Fprintf(p.out, "    sent again as chunk %d of %s: %s\n", a.Chunk, a.Run, a.Status)
+		}
 	}
 	if more := total - int64(len(list)); more > 0 {
 		fmt.Fprintf(p.out, "  … and %s more\n", count(more, "chunk"))

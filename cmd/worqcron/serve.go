@@ -232,7 +232,7 @@ func (d *daemon) resume(ctx context.Context, interrupted []*store.Run) {
 		case !ok:
 			log.Warn("interrupted run stays as it is: its schedule is gone")
 			continue
-		case time.Since(run.ScheduledFor) > s.CatchUpWindow:
+		case time.Since(askedFor(run)) > s.CatchUpWindow:
 			log.Warn("interrupted run stays as it is: outside catch_up_window", "scheduled_for", run.ScheduledFor)
 			continue
 		case d.busyWith(run.Schedule) != nil:
@@ -245,6 +245,15 @@ func (d *daemon) resume(ctx context.Context, interrupted []*store.Run) {
 		}
 		d.begin(ctx, s, run, batch.Order{Origin: "manual"})
 	}
+}
+
+// askedFor is when a run was wanted. A redrive has the slot of a run that may be
+// long past.
+func askedFor(run *store.Run) time.Time {
+	if run.RedriveOf != "" {
+		return run.StartedAt
+	}
+	return run.ScheduledFor
 }
 
 // begin executes a run in the background, as its schedule's run under way.

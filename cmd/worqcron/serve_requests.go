@@ -48,6 +48,8 @@ func (d *daemon) serveRequest(ctx context.Context, q store.Request) {
 		err = d.requestReconcile(ctx, q)
 	case "cancel":
 		err = d.requestCancel(ctx, q)
+	case "redrive":
+		err = d.requestRedrive(ctx, q)
 	default:
 		err = fmt.Errorf("this daemon knows no request %q", q.Kind)
 	}

@@ -122,6 +122,9 @@ func (p *program) showRun(ctx context.Context, r *store.Reader, run *store.Run, 
 	if err := p.printTrouble(ctx, r, run, c); err != nil {
 		return err
 	}
+	if err := p.printRedrives(ctx, r, run); err != nil {
+		return err
+	}
 	return p.printAudit(ctx, r, run)
 }
 

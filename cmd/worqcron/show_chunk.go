@@ -119,6 +119,7 @@ func (p *program) printChunkDetails(j chunkJSON, attempts []attemptJSON, zone st
 		}
 		fmt.Fprintf(p.out, "source    %s, %s, bytes %d-%d\n", s.Path, lines, s.ByteStart, s.ByteEnd)
 	}
+	p.printAgain(j)
 	for _, a := range attempts {
 		outcome := a.Outcome
 		if outcome == "" {

@@ -27,6 +27,8 @@ type traceJSON struct {
 	Source       []sourceJSON  `json:"source"`
 	BodyHash     string        `json:"body_hash"`
 	Key          string        `json:"key"`
+	RedriveOf    *againJSON    `json:"redrive_of,omitempty"`
+	RedrivenAs   []againJSON   `json:"redriven_as,omitempty"`
 	Segment      *segmentJSON  `json:"segment,omitempty"` // the line is in a chunk of it, and the source changed before that was tried
 }
 
@@ -182,6 +184,7 @@ func (p *program) tracePlace(ctx context.Context, r *store.Reader, place store.P
 		return printJSON(p.out, traceJSON{
 			AnalyticsID: j.AnalyticsID, Schedule: place.Run.Schedule, RunID: place.Run.RunID, Chunk: j.Chunk, Parent: j.Parent, Status: j.Status,
 			RemoteStatus: remoteStatusOf(attempts), Attempts: attempts, Source: j.Source, BodyHash: j.BodyHash, Key: j.Key,
+			RedriveOf: j.RedriveOf, RedrivenAs: j.RedrivenAs,
 		})
 	}
 	p.printRunOf(place.Run)
