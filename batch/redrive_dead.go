@@ -216,9 +216,9 @@ func (m *mendingFiles) places(f store.SnapshotFile, dead []store.DeadLetter) ([]
 }
 
 // otherwise is the error where more changed than dead letters.
-func (m *mendingFiles) otherwise(path, where string) error {
-	return fmt.Errorf("%s: more changed than the dead letters of run %s, each of which must be one record again: other bytes than it planned from %s on, as counted then\n  hint: %s",
-		path, m.of.Name(), where, DeadHint(m.of))
+func (m *mendingFiles) otherwise(path, lines string) error {
+	return fmt.Errorf("%s: more changed than the dead letters of run %s, each of which must be one record again: other bytes than it planned in %s, as counted then\n  hint: %s",
+		path, m.of.Name(), lines, DeadHint(m.of))
 }
 
 // planMended plans a redrive of dead letters.

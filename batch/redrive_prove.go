@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -144,19 +145,21 @@ func (p *proof) run(ctx context.Context, run *store.Run, moves map[int][]move, i
 		}, run.ID)
 		var otherwise *notAsPlanned
 		if errors.As(err, &otherwise) {
-			return p.otherwise(p.file.Path, fmt.Sprintf("line %d", firstLine(ranges, p.file.File)))
+			return p.otherwise(p.file.Path, linesOf(ranges, p.file.File))
 		}
 		return err
 	})
 }
 
-func firstLine(ranges []store.ChunkRange, file int) int64 {
+// linesOf names the lines of a file that ranges lie in.
+func linesOf(ranges []store.ChunkRange, file int) string {
+	var first, last int64
 	for _, g := range ranges {
 		if g.File == file {
-			return g.FirstLine
+			first, last = cmp.Or(first, g.FirstLine), g.LastLine
 		}
 	}
-	return 0
+	return fmt.Sprintf("lines %d to %d", first, last)
 }
 
 // each hands over what a run planned with a hash of the files' bytes: its chunks
