@@ -43,7 +43,10 @@ func (r *Runner) Resolve(ctx context.Context, run *store.Run, res Resolution) (i
 	if err != nil || resolved == 0 {
 		return resolved, err
 	}
-	imposed := &store.End{State: store.Stopped, Reason: counted(resolved, "chunk") + " to be sent again"}
+	var imposed *store.End
+	if next == store.ChunkPlanned {
+		imposed = &store.End{State: store.Stopped, Reason: counted(resolved, "chunk") + " to be sent again"}
+	}
 	_, err = r.settle(ctx, run, imposed, nil)
 	return resolved, err
 }
