@@ -70,6 +70,7 @@ func (d *delivery) splitPlanned(ctx context.Context, b *bodyBuilder, t *task, be
 	for {
 		err := d.runner.Ledger.SplitChunk(context.WithoutCancel(ctx), c.Chunk, reason, s)
 		if err == nil {
+			d.log.Info("chunk split", "chunk", c.Chunk, "records", c.Records, "bytes", c.BodyBytes, "reason", reason)
 			d.splitDone(t, s)
 			return true, nil
 		}
@@ -85,8 +86,6 @@ func (d *delivery) splitPlanned(ctx context.Context, b *bodyBuilder, t *task, be
 
 // splitDone hands the parts of a chunk out in its place.
 func (d *delivery) splitDone(t *task, s *store.Split) {
-	d.log.Info("chunk split", "chunk", t.chunk.Chunk, "records", t.chunk.Records, "bytes", t.chunk.BodyBytes,
-		"into", []int64{s.Children[0].Chunk, s.Children[1].Chunk}, "limit", s.Limit)
 	t.chunk.State = store.ChunkSplit
 	d.order.Progress.split()
 	d.queue.push(s.Children)

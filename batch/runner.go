@@ -241,7 +241,7 @@ func (r *Runner) execute(ctx context.Context, job *Job, run *store.Run, o Order)
 	live, e := r.underway.begin(ctx, run)
 	defer close(e.done)
 	stop, err := r.planAndDeliver(live, job, run, o)
-	if cancelled := r.underway.end(run, e); cancelled != nil && (err == nil || errors.Is(err, errCancelled)) {
+	if cancelled := r.underway.end(run, e); cancelled != nil && (err == nil || errors.Is(err, context.Canceled)) {
 		err = r.giveUpCancelled(context.WithoutCancel(ctx), run, cancelled)
 	}
 	c, settleErr := r.settle(ctx, run, stop, err)

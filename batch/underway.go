@@ -95,8 +95,10 @@ func (u *underway) learn(to store.Destination, limit int64) {
 
 // lower takes a limit into account that was just learnt.
 func (u *underway) lower(to store.Destination, limit int64) {
-	if known := u.limitOf(to); known == 0 || limit < known {
-		u.learn(to, limit)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if known := u.limits[to]; known == 0 || limit < known {
+		u.limits[to] = limit // made by learn, at the delivery's begin
 	}
 }
 
