@@ -89,6 +89,11 @@ type exporter struct {
 	inSeg   int64    // the same of the segment's range
 	before  int64    // records of the segment in its ranges before
 	line    ExportLine
+
+	// Where no file is read:
+	known    []placedLine       // records of a segment's range that are not exported yet
+	places   []store.ChunkRange // of all records of a segment
+	placesOf int64              // which one
 }
 
 func (e *exporter) all(ctx context.Context) error {
@@ -116,7 +121,7 @@ func (e *exporter) all(ctx context.Context) error {
 			return err
 		}
 	}
-	if e.chunks.ok || e.segments.ok || e.dead.ok {
+	if e.left() {
 		return errors.New("the ledger has records of a file that the run did not read")
 	}
 	return e.agree(receipt)
@@ -238,26 +243,38 @@ func (e *exporter) record(s *seenRecord) error {
 		return dead.advance()
 	case s.bad != nil:
 		return otherThanLedger(e.file.Path, s.line, "a bad record (%s) that is no dead letter of the run", s.bad.Reason)
-	}
-	number := int64(0)
-	if e.has(seg.ok, &seg.row.ChunkRange, s.start) {
-		number = seg.row.FirstChunk + e.before + e.inSeg
+	case e.has(seg.ok, &seg.row.ChunkRange, s.start):
+		number := seg.row.FirstChunk + e.before + e.inSeg
 		e.inSeg++
-	}
-	switch {
+		l, err := e.ofRecord(&seg.row, number)
+		if err != nil {
+			return err
+		}
+		l.Line, l.LastLine = s.line, s.lastLine
+		return e.put(l)
 	case e.has(chunk.ok, &chunk.row.ChunkRange, s.start):
 		e.inChunk++
 		l := ofChunk(&chunk.row, 1)
 		l.Line, l.LastLine = s.line, s.lastLine
 		return e.put(l)
-	case number != 0:
-		at.Chunk, at.Key, at.Outcome, at.Reason = number, chunkKey(e.run, seg.row.SourceHash, number), outcomeOf(seg.row.State), seg.row.Reason
-		return e.put(at)
 	case e.run.Origin == originRedrive:
 		return nil // a record that it was not asked for
 	}
 	at.Outcome, at.Reason = e.leftToEarlier(s.start)
 	return e.put(at)
+}
+
+// ofRecord is the line of one record of a segment, without its place: what its
+// chunk's row says or, without one, its segment.
+func (e *exporter) ofRecord(s *store.OwnedSegment, number int64) (l ExportLine, err error) {
+	row, err := e.rowOf(number)
+	if row != nil {
+		l = ofChunk(row, 1)
+	} else {
+		l = ExportLine{Records: 1, Chunk: number, Outcome: outcomeOf(s.State), Reason: s.Reason}
+	}
+	l.Key = chunkKey(e.run, s.SourceHash, number)
+	return l, err
 }
 
 // originRedrive marks a run that has some of the records of another one.

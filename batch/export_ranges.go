@@ -51,6 +51,12 @@ func (e *exporter) rangesOfFile(ctx context.Context) error {
 	return e.put(l)
 }
 
+// placedLine is a line and where in its file it belongs.
+type placedLine struct {
+	at   int64
+	line ExportLine
+}
+
 // nextRange is the line of what comes next in the file and how to go on behind
 // it; nil at the file's end.
 func (e *exporter) nextRange(ctx context.Context) (l ExportLine, next func() error, err error) {
@@ -62,23 +68,44 @@ func (e *exporter) nextRange(ctx context.Context) (l ExportLine, next func() err
 	if chunk.ok && chunk.row.File == e.file.File && chunk.row.ByteStart < at {
 		at, l, next = chunk.row.ByteStart, ofChunk(&chunk.row, chunk.row.ChunkRange.Records), chunk.advance
 	}
-	if seg.ok && seg.row.File == e.file.File && seg.row.ByteStart <= at { // before its first chunk
-		l, err = e.unbegun(ctx, &seg.row)
+	if len(e.known) > 0 && e.known[0].at < at {
+		at, l = e.known[0].at, e.known[0].line
+		next = func() error { e.known = e.known[1:]; return nil }
+	}
+	if len(e.known) == 0 && seg.ok && seg.row.File == e.file.File && seg.row.ByteStart <= at {
+		l, err = e.rangeOfSegment(ctx, &seg.row)
 		return l, seg.advance, err
 	}
 	return l, next, nil
 }
 
-// unbegun is the line of the records in a segment's range whose chunks have no
-// row.
-func (e *exporter) unbegun(ctx context.Context, s *store.OwnedSegment) (ExportLine, error) {
-	begun, err := e.view.CountRanges(ctx, e.run.ID, s.ChunkRange)
+// rangeOfSegment is the line of the records in a segment's range whose places the
+// ledger does not know; those that it does know come next.
+func (e *exporter) rangeOfSegment(ctx context.Context, s *store.OwnedSegment) (ExportLine, error) {
+	if e.placesOf != s.Segment {
+		var err error
+		if e.places, err = e.view.RecordPlaces(ctx, e.run.ID, s); err != nil {
+			return ExportLine{}, err
+		}
+		e.placesOf = s.Segment
+	}
+	for i, g := range e.places {
+		if g.Records == 0 || g.ByteStart < s.ByteStart || g.ByteStart >= s.ByteEnd {
+			continue
+		}
+		l, err := e.ofRecord(s, s.FirstChunk+int64(i))
+		if err != nil {
+			return l, err
+		}
+		l.Line, l.LastLine = g.FirstLine, g.LastLine
+		e.known = append(e.known, placedLine{g.ByteStart, l})
+	}
 	l := ExportLine{
-		Line: s.FirstLine, LastLine: s.LastLine, Records: s.Records - begun, Outcome: outcomeOf(s.State),
+		Line: s.FirstLine, LastLine: s.LastLine, Records: s.Records - int64(len(e.known)), Outcome: outcomeOf(s.State),
 		Reason: fmt.Sprintf("chunks of %d to %d that were not tried", s.FirstChunk, s.FirstChunk+s.SegmentRecords-1),
 	}
 	if s.Reason != "" {
 		l.Reason += ": " + s.Reason
 	}
-	return l, err
+	return l, nil
 }

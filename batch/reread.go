@@ -61,6 +61,10 @@ func (r *rereading) scan(ctx context.Context, snap *source.Snapshot, f store.Sna
 		read = now
 		return fn(b)
 	})
+	var damage *source.Error
+	if errors.As(err, &damage) {
+		return &SourceChangedError{How: "and cannot be read as it was: " + err.Error()}
+	}
 	if err != nil {
 		return err
 	}
@@ -147,6 +151,7 @@ func (p *peeked[T]) advance() (err error) {
 type ledgerCursors struct {
 	chunks   *peeked[store.OwnedRange]
 	segments *peeked[store.OwnedSegment]
+	records  *peeked[store.OwnedRange] // chunks of segments, by number
 	dead     *peeked[store.DeadLetter]
 }
 
@@ -163,6 +168,9 @@ func openCursors(ctx context.Context, v *store.View, run *store.Run) (c *ledgerC
 	if c.segments, err = peek(v.OwnedSegments(ctx, run.ID)); err != nil {
 		return c, err
 	}
+	if c.records, err = peek(v.RecordChunks(ctx, run.ID)); err != nil {
+		return c, err
+	}
 	c.dead, err = peek(v.Dead(ctx, run.ID))
 	return c, err
 }
@@ -172,6 +180,9 @@ func (c *ledgerCursors) close() error {
 	if c.chunks != nil {
 		errs = append(errs, c.chunks.cursor.Close())
 	}
+	if c.records != nil {
+		errs = append(errs, c.records.cursor.Close())
+	}
 	if c.segments != nil {
 		errs = append(errs, c.segments.cursor.Close())
 	}
@@ -180,6 +191,21 @@ func (c *ledgerCursors) close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// rowOf returns the row of a segment's chunk, if it has one, and leaves those
+// before it behind. Chunks are asked for in order.
+func (c *ledgerCursors) rowOf(number int64) (row *store.OwnedRange, err error) {
+	for c.records.ok && c.records.row.Chunk < number && err == nil {
+		err = c.records.advance()
+	}
+	if err != nil || !c.records.ok || c.records.row.Chunk != number {
+		return nil, err
+	}
+	return &c.records.row, nil
+}
+
+// left says whether the ledger has more than was gone over.
+func (c *ledgerCursors) left() bool { return c.chunks.ok || c.segments.ok || c.dead.ok }
 
 // otherThanLedger is the error of a file that has something else at a place than
 // the ledger says, although its bytes are those that the run read.

@@ -101,10 +101,10 @@ SELECT g.file, g.byte_start, g.byte_end, g.first_line, g.last_line, g.records, `
 FROM chunk_ranges g INDEXED BY chunk_ranges_by_file
 CROSS JOIN chunks c ON c.run = g.run AND c.chunk = g.chunk
 CROSS JOIN runs r ON r.id = g.run ` + attemptThatCounts + `
-WHERE g.run = ? ORDER BY g.file, g.byte_start`
+WHERE g.run = ?1 AND NOT EXISTS (SELECT 1 FROM segments WHERE run = ?1) ORDER BY g.file, g.byte_start`
 
 // OwnedRanges goes over all ranges of a run's chunks by file and byte, those of
-// chunks that were split included.
+// chunks that were split included. A run with segments has none: see RecordChunks.
 func (v *View) OwnedRanges(ctx context.Context, run int64) (*Cursor[OwnedRange], error) {
 	return openCursor(ctx, v.tx, func(rows *sql.Rows, o *OwnedRange) error {
 		return rows.Scan(&o.File, &o.ByteStart, &o.ByteEnd, &o.FirstLine, &o.LastLine, &o.ChunkRange.Records,
@@ -121,10 +121,23 @@ WHERE c.run = ? AND c.records = 0 ORDER BY c.chunk`
 // RangelessChunks goes over the chunks of a run that have no records: the one of a
 // run without a source.
 func (v *View) RangelessChunks(ctx context.Context, run int64) (*Cursor[OwnedRange], error) {
-	return openCursor(ctx, v.tx, func(rows *sql.Rows, o *OwnedRange) error {
-		return rows.Scan(&o.Chunk, &o.State, &o.Reason, &o.Key, &o.ChunkRecords, &o.BodyBytes, &o.SourceHash, &o.Spooled,
-			&o.AnalyticsID, &o.RemoteStatus, &o.BodyHash, &o.Bodies)
-	}, rangelessChunks, run)
+	return openCursor(ctx, v.tx, scanRangeless, rangelessChunks, run)
+}
+
+const recordChunks = `
+SELECT ` + ownedColumns + `
+FROM chunks c CROSS JOIN runs r ON r.id = c.run ` + attemptThatCounts + `
+WHERE c.run = ?1 AND EXISTS (SELECT 1 FROM segments WHERE run = ?1) ORDER BY c.chunk`
+
+// RecordChunks goes over the chunks with a row of a run with segments, by number,
+// which is by file and byte. Their place is that of their record in its segment.
+func (v *View) RecordChunks(ctx context.Context, run int64) (*Cursor[OwnedRange], error) {
+	return openCursor(ctx, v.tx, scanRangeless, recordChunks, run)
+}
+
+func scanRangeless(rows *sql.Rows, o *OwnedRange) error {
+	return rows.Scan(&o.Chunk, &o.State, &o.Reason, &o.Key, &o.ChunkRecords, &o.BodyBytes, &o.SourceHash, &o.Spooled,
+		&o.AnalyticsID, &o.RemoteStatus, &o.BodyHash, &o.Bodies)
 }
 
 // OwnedSegment is a range of a segment, with the segment.
@@ -170,10 +183,25 @@ func (v *View) Dead(ctx context.Context, run int64) (*Cursor[DeadLetter], error)
 	}, allDead, run)
 }
 
-const countRanges = `SELECT count(*) FROM chunk_ranges WHERE run = ? AND file = ? AND byte_start >= ? AND byte_start < ?`
+const rangesOfRecords = `
+SELECT chunk, file, byte_start, byte_end, first_line, last_line, records FROM chunk_ranges WHERE run = ? AND chunk BETWEEN ? AND ? ORDER BY chunk`
 
-// CountRanges says how many ranges of chunks begin within a range of a file.
-func (v *View) CountRanges(ctx context.Context, run int64, g ChunkRange) (n int64, err error) {
-	err = v.tx.QueryRowContext(ctx, countRanges, run, g.File, g.ByteStart, g.ByteEnd).Scan(&n)
-	return n, err
+// RecordPlaces returns where each record of a segment lies, in order, as far as the
+// ledger knows: of those that were not tried it does not, and they have no Records.
+func (v *View) RecordPlaces(ctx context.Context, run int64, s *OwnedSegment) ([]ChunkRange, error) {
+	rows, err := v.tx.QueryContext(ctx, rangesOfRecords, run, s.FirstChunk, s.FirstChunk+s.SegmentRecords-1)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	list := make([]ChunkRange, s.SegmentRecords)
+	for rows.Next() {
+		var chunk int64
+		var g ChunkRange
+		if err := rows.Scan(&chunk, &g.File, &g.ByteStart, &g.ByteEnd, &g.FirstLine, &g.LastLine, &g.Records); err != nil {
+			return nil, err
+		}
+		list[chunk-s.FirstChunk] = g
+	}
+	return list, rows.Err()
 }

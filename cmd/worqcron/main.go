@@ -114,6 +114,7 @@ Start with 'worqcron demo': it needs no account and no network.
 		newShow(p),
 		newTrace(p),
 		newExport(p),
+		newVerify(p),
 		newResolve(p),
 		newReconcile(p),
 		newCancel(p),
