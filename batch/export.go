@@ -108,6 +108,9 @@ func (e *exporter) all(ctx context.Context) error {
 	if err := e.rangeless(ctx); err != nil {
 		return err
 	}
+	if e.run.PlannedAt == nil && len(files) > 0 {
+		e.note("the plan failed (%s), so only dead records are known", e.run.Reason)
+	}
 	for _, f := range files {
 		e.progress.addTotal(f.Size)
 	}
@@ -182,11 +185,7 @@ func ofDead(d *store.DeadLetter) ExportLine {
 }
 
 func (e *exporter) exportFile(ctx context.Context) error {
-	if e.run.PlannedAt == nil { // only what was dead is known
-		e.note("%s: the plan failed (%s), so only its dead records are known", e.file.Path, e.run.Reason)
-		return e.rangesOfFile(ctx)
-	}
-	if e.ranges {
+	if e.ranges || e.run.PlannedAt == nil {
 		return e.rangesOfFile(ctx)
 	}
 	if err := e.skipSplit(); err != nil {
