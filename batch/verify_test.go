@@ -2,6 +2,7 @@ package batch
 
 import (
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -179,5 +180,49 @@ func TestVerifyKnowsBytesChangedInPlace(t *testing.T) {
 	}
 	if _, err := Export(t.Context(), &r.Ledger.Reader, run, ExportOptions{Workers: 1}, func(*ExportLine) error { return nil }); err == nil {
 		t.Error("it was exported")
+	}
+}
+
+// The parts of a chunk that was split have its records; they are not counted
+// twice.
+func TestExportAndVerifyOfSplitChunks(t *testing.T) {
+	r, _, run, want := madeUpRun(t, 3, "", false, 2)
+	c, err := r.Ledger.Chunk(t.Context(), run.ID, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := r.Ledger.Chunks(t.Context(), run.ID, 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := int64(len(list) + 1)
+	ledger := tampered(t, r.Ledger.Path(), fmt.Sprintf(`
+		UPDATE attempts SET outcome = 'refused', analytics_id = NULL WHERE chunk = 1;
+		UPDATE chunks SET state = 'split', reason = '413' WHERE chunk = 1;
+		UPDATE runs SET receipt = NULL, state = 'delivering', finished_at = NULL;
+		INSERT INTO chunks (run, chunk, state, reason, records, body_bytes, source_hash, key, not_before, spool_line)
+			SELECT run, %[1]d, 'planned', '', records, body_bytes + length(%[1]d) - 1, source_hash, '%[2]s', 0, 0 FROM chunks WHERE chunk = 1;
+		INSERT INTO chunk_ranges SELECT run, %[1]d, part, file, byte_start, byte_end, first_line, last_line, records FROM chunk_ranges WHERE chunk = 1`,
+		number, chunkKey(run, c.SourceHash, number)))
+	for _, k := range verified(t, ledger, run) {
+		if !k.OK {
+			t.Errorf("%+v", k)
+		}
+	}
+	var parts, lines int64
+	if _, err := Export(t.Context(), ledger, run, ExportOptions{Workers: 1}, func(l *ExportLine) error {
+		lines++
+		if l.Chunk == 1 {
+			t.Errorf("the chunk that was split has %+v", l)
+		}
+		if l.Chunk == number {
+			parts++
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if parts != c.Records || lines != int64(len(want)) {
+		t.Errorf("%d lines of the part, want %d; %d lines for %d records", parts, c.Records, lines, len(want))
 	}
 }
