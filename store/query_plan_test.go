@@ -76,6 +76,20 @@ func TestQueriesUseIndexes(t *testing.T) {
 		{"UnbegunRanges", begunRanges, 3, []string{"chunk_ranges USING PRIMARY KEY (run=? AND chunk>? AND chunk<?)"}},
 		{"Receipt segments", countSegments, 1, []string{"segments USING PRIMARY KEY (run=?)"}},
 		{"StartsSince", lastStarts, 1, []string{"SCAN a", "r USING INTEGER PRIMARY KEY (rowid=?)"}}, // back from the last row, as far as it is read
+		{"OwnedRanges", ownedRanges, 1, []string{"chunk_ranges_by_file (run=?)", "c USING PRIMARY KEY (run=? AND chunk=?)", "attempts_by_chunk (run=? AND chunk=?)"}},
+		{"OwnedSegments", ownedSegments, 1, []string{"segment_ranges_by_file (run=?)", "s USING PRIMARY KEY (run=? AND segment=?)"}},
+		{"RecordChunks", recordChunks, 1, []string{"c USING PRIMARY KEY (run=?)"}},
+		{"RangelessChunks", rangelessChunks, 1, []string{"c USING PRIMARY KEY (run=?)"}},
+		{"RecordPlaces", rangesOfRecords, 3, []string{"chunk_ranges USING PRIMARY KEY (run=? AND chunk>? AND chunk<?)"}},
+		{"ChunkKeys", chunkKeys, 1, []string{"c USING PRIMARY KEY (run=?)", "segments_by_chunk (run=? AND first_chunk<?)"}},
+		{"accepted once", acceptedOnce, 1, []string{"chunks_by_state (run=? AND state=?)", "attempts_one_live (run=? AND chunk=?)"}},
+		{"attempts agree", attemptsAgree, 1, []string{"attempts_by_chunk (run=?)", "c USING PRIMARY KEY (run=? AND chunk=?)"}},
+		{"stray attempts", strayAttempts, 1, []string{"attempts_by_chunk (run=?)"}},
+		{"same bytes", sameBytes, 1, []string{"attempts_by_chunk (run=?)"}},
+		{"ids unique", idsUnique, 1, []string{"(run=?)"}},
+		{"keys unique", keysUnique, 1, []string{"chunks_by_key (key=? AND run=? AND chunk>?)"}},
+		{"segments count", segmentsCount, 1, []string{"c USING PRIMARY KEY (run=? AND chunk>? AND chunk<?)"}},
+		{"taken over", countTakenOver, 1, []string{"chunks_by_state (run=? AND state=?)"}},
 		{"ReplanRun", replanRun, 3, []string{"attempts_by_chunk (run=?)"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -118,12 +118,12 @@ func (v *View) ChunkKeys(ctx context.Context, run int64) (*Cursor[ChunkKey], err
 	}, chunkKeys, run)
 }
 
-const storedReceipt = `SELECT coalesce(receipt, '') FROM runs WHERE id = ?`
+const receiptText = `SELECT coalesce(receipt, '') FROM runs WHERE id = ?`
 
 // StoredReceipt is the receipt as it was computed when the run last ended, as
 // JSON; "" if it never did.
 func (v *View) StoredReceipt(ctx context.Context, run int64) (text string, err error) {
-	err = v.tx.QueryRowContext(ctx, storedReceipt, run).Scan(&text)
+	err = v.tx.QueryRowContext(ctx, receiptText, run).Scan(&text)
 	return text, err
 }
 
