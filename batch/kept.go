@@ -77,11 +77,11 @@ func (k *keptBodies) take(n int64) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.counted.IsZero() || k.used+n > k.limit && time.Since(k.counted) > countAgainAfter {
-		used, err := sizeBelow(k.dir)
+		now, err := filesBelow(k.dir)
 		if err != nil {
 			return err
 		}
-		k.used, k.counted = used, time.Now()
+		k.used, k.counted = now.Bytes, time.Now()
 	}
 	if k.used+n > k.limit {
 		return errNoRoom
@@ -111,21 +111,6 @@ func writeDurably(name string, data []byte) error {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return syncDir(filepath.Dir(name))
-}
-
-// sizeBelow is the size of all files below a folder.
-func sizeBelow(dir string) (total int64, err error) {
-	err = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return ignoreMissing(err)
-		}
-		info, err := e.Info()
-		if err == nil {
-			total += info.Size()
-		}
-		return ignoreMissing(err)
-	})
-	return total, err
 }
 
 func ignoreMissing(err error) error {

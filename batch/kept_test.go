@@ -27,7 +27,7 @@ func TestKeptBodies(t *testing.T) {
 			}
 		}
 	}
-	if used, err := sizeBelow(k.dir); err != nil || used != k.used || used == 0 {
+	if used, err := filesBelow(k.dir); err != nil || used.Bytes != k.used || used.Bytes == 0 {
 		t.Errorf("counts %d bytes, %d are there, %v", k.used, used, err)
 	}
 	if err := k.remove("run", 1); err != nil {
@@ -86,7 +86,7 @@ func TestKeptBodyGoesWithItsAcceptance(t *testing.T) {
 			t.Fatal(err)
 		}
 		c = runJob(t, r, job, Order{})
-		if used, err := sizeBelow(keptDir(r.Ledger.Path())); c.Status != store.Succeeded || used != 0 || err != nil || r.keptBodies().used != 0 {
+		if used, err := filesBelow(keptDir(r.Ledger.Path())); c.Status != store.Succeeded || used.Bytes != 0 || err != nil || r.keptBodies().used != 0 {
 			t.Errorf("got %s, %d bytes are kept, %d counted, %v", c.Status, used, r.keptBodies().used, err)
 		}
 	})

@@ -19,8 +19,10 @@ import (
 // followed by where its records lay in the source; private, on the disk before the
 // rows that name it. The parts of a split chunk get frames of their own behind it.
 
+func spoolDir(ledger string) string { return ledger + ".spool" }
+
 func spoolPath(ledger, runID string) string {
-	return filepath.Join(ledger+".spool", runID+".ndjson.zst")
+	return filepath.Join(spoolDir(ledger), runID+".ndjson.zst")
 }
 
 // spoolWriter writes a run's spool during its plan.

@@ -13,6 +13,7 @@ type access int
 
 const (
 	reading access = iota
+	copying        // reading, for VACUUM INTO, which query_only forbids
 	writing
 	creating // writing, to a file that is still empty
 )
@@ -26,10 +27,13 @@ func dsn(path string, a access) string {
 		"synchronous(FULL)", // NORMAL would lose commits in a power cut, and with them triggers
 		"cache_size(-1000)",
 	}}
-	if a == reading {
+	switch a {
+	case reading:
 		q.Set("mode", "ro")
 		q.Add("_pragma", "query_only(1)")
-	} else {
+	case copying:
+		q.Set("mode", "ro")
+	case writing, creating:
 		q.Set("mode", "rw")           // never create: a ledger that is gone is not a new one
 		q.Set("_txlock", "immediate") // a transaction that reads first must not fail to upgrade
 		if a == creating {

@@ -119,6 +119,7 @@ Start with 'worqcron demo': it needs no account and no network.
 		newReconcile(p),
 		newCancel(p),
 		newRedrive(p),
+		newBackup(p),
 		newSandbox(p),
 		newDemo(p),
 		newVersion(p),
