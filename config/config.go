@@ -25,6 +25,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"worqcron/batch"
 	"worqcron/scheduler"
@@ -42,8 +43,9 @@ type Config struct {
 
 // Ledger is the [ledger] table.
 type Ledger struct {
-	Path       string // absolute
-	KeepBodies int64  // bytes of disk for the bodies of unknown and failed chunks
+	Path       string        // absolute
+	KeepBodies int64         // bytes of disk for the bodies of unknown and failed chunks
+	Retain     time.Duration // how long runs stay after their end; 0: for ever
 }
 
 // Schedule is one [schedules.NAME]: when, and what.

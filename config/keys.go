@@ -123,9 +123,8 @@ func worqhatKeys() section {
 
 func ledgerKeys() section {
 	return section{
-		name:  ledgerSection,
-		doc:   "The database that knows what was sent and what became of it.",
-		later: []string{"retain"},
+		name: ledgerSection,
+		doc:  "The database that knows what was sent and what became of it.",
 		keys: []key{
 			{
 				name: "path", standard: `"worqcron.db"`,
@@ -136,6 +135,11 @@ func ledgerKeys() section {
 				name: "keep_bodies", standard: `"2GB"`,
 				kind: sizeKind(func(s *settings) *int64 { return &s.config.Ledger.KeepBodies }, 0, math.MaxInt64/1e9*1e9),
 				doc:  "How much disk the bodies of unknown and failed chunks may take, so that they can still be sent when their source has changed. 0 keeps none.",
+			},
+			{
+				name: "retain", standard: `"400d"`,
+				kind: durationOrOffKind(func(s *settings) *time.Duration { return &s.config.Ledger.Retain }, time.Second, 36_500*day),
+				doc:  "How long a run stays in the ledger after its end; `\"off\"`: for ever. The daemon removes older ones once a day, with all that was sent and answered, while nothing is planned or delivered. Runs with something planned or unknown stay, and so does each schedule's latest one; that a file was delivered is never forgotten.",
 			},
 		},
 	}

@@ -87,6 +87,24 @@ func durationKind(field func(*settings) *time.Duration, low, high time.Duration)
 	return k
 }
 
+// durationOrOffKind is durationKind, or "off" for 0.
+func durationOrOffKind(field func(*settings) *time.Duration, low, high time.Duration) kind {
+	k := durationKind(field, low, high)
+	read := k.read
+	k.read = func(s *settings, n *node) *fault {
+		if n.value == "off" {
+			*field(s) = 0
+			return nil
+		}
+		wrong := read(s, n)
+		if wrong != nil {
+			wrong.hint += `; or "off"`
+		}
+		return wrong
+	}
+	return k
+}
+
 // sizeKind is a number of bytes within [low, high], with a unit or without.
 func sizeKind(field func(*settings) *int64, low, high int64) kind {
 	const name, example = "size", `"9.5MB"`

@@ -51,7 +51,7 @@ func TestDefaults(t *testing.T) {
 	if diff := cmp.Diff(wantWorqHat, c.WorqHat); diff != "" {
 		t.Errorf("worqhat (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(Ledger{Path: "/etc/worqcron/worqcron.db", KeepBodies: 2e9}, c.Ledger); diff != "" {
+	if diff := cmp.Diff(Ledger{Path: "/etc/worqcron/worqcron.db", KeepBodies: 2e9, Retain: 400 * 24 * time.Hour}, c.Ledger); diff != "" {
 		t.Errorf("ledger (-want +got):\n%s", diff)
 	}
 	s, found := c.Schedule("orders")
@@ -88,6 +88,7 @@ func TestEveryKeySet(t *testing.T) {
 worqhat = { base_url = "http://[::1]:8411/", api_key_env = "KEY", api_key_file = "key", rate = "600/h", burst = 3, max_in_flight = 9, adaptive = false, timeout = "1.5s" }
 ledger.path = "/var/lib/w.db"
 ledger.keep_bodies = 0
+ledger.retain = "off"
 [dashboard]
 listen = ''
 [schedules."eu.orders-2_x"]

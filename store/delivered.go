@@ -62,7 +62,11 @@ ORDER BY 5`
 // were accepted, are unknown, or are still planned. Failed ones are left out, and
 // neighbours that were accepted are one range.
 func (r *Reader) EarlierRanges(ctx context.Context, run *Run, size int64, contentHash string) ([]Earlier, error) {
-	rows, err := r.ro.QueryContext(ctx, earlierRanges, size, contentHash, run.Schedule, run.Shape, run.ID)
+	return r.earlier(ctx, earlierRanges, size, contentHash, run.Schedule, run.Shape, run.ID)
+}
+
+func (r *Reader) earlier(ctx context.Context, query string, args ...any) ([]Earlier, error) {
+	rows, err := r.ro.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}

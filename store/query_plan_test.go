@@ -90,6 +90,17 @@ func TestQueriesUseIndexes(t *testing.T) {
 		{"keys unique", keysUnique, 1, []string{"chunks_by_key (key=? AND run=? AND chunk>?)"}},
 		{"segments count", segmentsCount, 1, []string{"c USING PRIMARY KEY (run=? AND chunk>? AND chunk<?)"}},
 		{"taken over", countTakenOver, 1, []string{"chunks_by_state (run=? AND state=?)"}},
+		{"Removable", removableRuns, 4, []string{"runs_by_end (finished_at>? AND finished_at<?)", "chunks_by_state (run=? AND state=?)", "segments USING PRIMARY KEY (run=?)", "l USING COVERING INDEX runs_newest (schedule=?)"}},
+		{"Removing", removingRuns, 0, []string{"runs_removing"}},
+		{"AcceptedRanges", acceptedRanges, 2, []string{"chunk_ranges_by_file (run=? AND file=?)", "chunks_by_state (run=? AND state=? AND chunk=?)"}},
+		{"AcceptedRanges segments", acceptedSegments, 2, []string{"segment_ranges_by_file (run=? AND file=?)"}},
+		{"BeginRemoval", markRemoving, 2, []string{"chunks_by_state (run=? AND state=?)", "segments USING PRIMARY KEY (run=?)"}},
+		{"RemoveRows attempts", removeRows[0], 2, []string{"attempts USING INTEGER PRIMARY KEY (rowid=?)", "attempts_by_chunk (run=?)"}},
+		{"RemoveRows ranges", removeRows[1], 2, []string{"chunk_ranges USING PRIMARY KEY (run=? AND chunk=? AND part=?)", "(run=?)"}},
+		{"RemoveRows chunks", removeRows[2], 2, []string{"chunks USING PRIMARY KEY (run=? AND chunk=?)", "(run=?)"}},
+		{"RemoveRows dead letters", removeRows[5], 2, []string{"dead_letters USING PRIMARY KEY (run=? AND number=?)", "dead_letters USING PRIMARY KEY (run=?)"}},
+		{"RemoveSlots", removeSlots, 3, []string{"s USING PRIMARY KEY (schedule=? AND scheduled_for<?)", "r USING COVERING INDEX runs_by_schedule (schedule=? AND scheduled_for=?)"}},
+		{"RemoveSlots schedule", nextSlotSchedule, 1, []string{"slots USING PRIMARY KEY (schedule>?)"}},
 		{"ReplanRun", replanRun, 3, []string{"attempts_by_chunk (run=?)"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

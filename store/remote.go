@@ -171,7 +171,7 @@ func (r *Reader) Doubtful(ctx context.Context, run int64) ([]Attempt, error) {
 	return queryAttempts(ctx, r.ro, doubtfulAttempts, run)
 }
 
-const runsBegunSince = `SELECT ` + runColumns + ` FROM runs WHERE started_at >= ? AND planned_at IS NOT NULL AND state <> 'skipped' ORDER BY id`
+const runsBegunSince = `SELECT ` + runColumns + ` FROM runs WHERE started_at >= ? AND planned_at IS NOT NULL AND state <> 'skipped' AND removing IS NULL ORDER BY id`
 
 // RunsSince returns the runs that began at an instant or later and have a plan,
 // oldest first.

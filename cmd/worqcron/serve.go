@@ -109,6 +109,7 @@ func (d *daemon) run(ctx context.Context) error {
 	parts, pctx := errgroup.WithContext(ctx)
 	parts.Go(func() error { return d.scheduler.Run(pctx) })
 	parts.Go(func() error { return d.serveRequests(pctx) })
+	parts.Go(func() error { return d.retain(pctx) })
 	parts.Go(func() error { return watchdog(pctx) })
 	parts.Go(func() error {
 		for {
