@@ -33,6 +33,7 @@ type options struct {
 	runs     int
 	only     *regexp.Regexp // matches the labels of the rows that are measured
 	triggers int            // of the case with one record each
+	ledger   int            // chunks of a run of the large ledger; 0: it is not measured
 	dir      string         // for sources, ledgers and the built program
 }
 
@@ -78,6 +79,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&only, "only", "", "only rows whose label matches this `REGEXP`")
 	f.IntVar(&o.runs, "runs", 3, "rounds; the figures are their medians")
 	f.IntVar(&o.triggers, "triggers", 20_000, "triggers of the case with one record each")
+	f.IntVar(&o.ledger, "ledger", 0, "measure commands beside a ledger with runs of `N` chunks instead")
 	f.StringVar(&o.dir, "dir", "", "work in this `FOLDER` and leave the files there (default a temporary one)")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -122,6 +124,9 @@ func bench(ctx context.Context, o options) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
+	if o.ledger > 0 {
+		return benchLedger(ctx, b, os.Stdout)
+	}
 	list := b.pick(cases(o))
 	if len(list) == 0 {
 		return fmt.Errorf("-only %q: no row has such a label", o.only)
@@ -129,14 +134,21 @@ func bench(ctx context.Context, o options) error {
 	if err := makeSources(list); err != nil {
 		return err
 	}
+	return withSink(ctx, b, func() error {
+		rows, err := b.measure(ctx, list)
+		if err != nil {
+			return err
+		}
+		return printTable(os.Stdout, o, rows)
+	})
+}
+
+// withSink runs do while the sandbox runs.
+func withSink(ctx context.Context, b *measuring, do func() error) error {
 	sink, err := startSink(ctx)
 	if err != nil {
 		return err
 	}
 	b.sink = sink.url
-	rows, err := b.measure(ctx, list)
-	if err := errors.Join(err, sink.stop()); err != nil {
-		return err
-	}
-	return printTable(os.Stdout, o, rows)
+	return errors.Join(do(), sink.stop())
 }
