@@ -126,6 +126,7 @@ var removeRows = []string{
 	`DELETE FROM segment_ranges WHERE (run, segment, part) IN (SELECT run, segment, part FROM segment_ranges WHERE run = ? LIMIT ?)`,
 	`DELETE FROM segments WHERE (run, segment) IN (SELECT run, segment FROM segments WHERE run = ? LIMIT ?)`,
 	`DELETE FROM dead_letters WHERE (run, number) IN (SELECT run, number FROM dead_letters WHERE run = ? LIMIT ?)`,
+	`DELETE FROM mended WHERE (run, file, number) IN (SELECT run, file, number FROM mended WHERE run = ? LIMIT ?)`,
 	`DELETE FROM snapshots WHERE (run, file) IN (SELECT run, file FROM snapshots WHERE run = ? LIMIT ?)`,
 	`DELETE FROM notes WHERE (run, number) IN (SELECT run, number FROM notes WHERE run = ? LIMIT ?)`,
 }
