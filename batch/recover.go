@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"worqcron/store"
@@ -31,14 +32,22 @@ func (r *Runner) Recover(ctx context.Context, policy func(schedule string) (onUn
 		return nil, err
 	}
 	for _, run := range runs {
-		c, err := r.settle(ctx, run, &store.End{State: store.Stopped, Reason: ReasonCrashed}, nil)
-		if err != nil {
+		if err := r.recoverRun(ctx, run); err != nil {
 			return nil, err
 		}
-		r.Log.Warn("run was interrupted", "schedule", run.Schedule, "run_id", run.RunID, "status", c.Status,
-			"pending", c.Chunks.Pending, "unknown", c.Chunks.Unknown)
+		r.Log.Warn("run was interrupted", "schedule", run.Schedule, "run_id", run.RunID, "status", run.State, "reason", run.Reason)
 	}
 	return r.Ledger.Interrupted(ctx, ReasonInterrupted, ReasonCrashed)
+}
+
+// recoverRun ends a run that a crash left open. One with chunks to send is about to
+// go on, so they are not counted for it: there may be a million.
+func (r *Runner) recoverRun(ctx context.Context, run *store.Run) error {
+	err := r.Ledger.InterruptRun(ctx, run, ReasonCrashed)
+	if errors.Is(err, store.ErrState) {
+		_, err = r.settle(ctx, run, &store.End{State: store.Stopped, Reason: ReasonCrashed}, nil)
+	}
+	return err
 }
 
 func (r *Runner) recoverAttempt(ctx context.Context, a store.Attempt, policy func(string) string) error {

@@ -174,14 +174,11 @@ func (r *Runner) reopen(ctx context.Context, job *Job, run *store.Run, o Order) 
 	if run.PlannedAt == nil {
 		return r.Ledger.ReopenRun(ctx, run)
 	}
-	c, err := r.Ledger.Receipt(ctx, run)
-	if err != nil {
+	left, others, err := r.Ledger.Left(ctx, run)
+	if err != nil || !left {
 		return err
 	}
-	if c.Chunks.Pending == 0 {
-		return nil
-	}
-	if c.Chunks.Pending == c.Chunks.Planned {
+	if !others {
 		return r.reopenUnsent(ctx, job, run)
 	}
 	if o.PlanOnly {
@@ -298,7 +295,7 @@ func (r *Runner) planAndDeliver(ctx context.Context, job *Job, run *store.Run, o
 // deliverAll delivers what is planned, or as much as the order's limit, and
 // says what imposed the end.
 func (r *Runner) deliverAll(ctx context.Context, d *delivery) (*store.End, error) {
-	c, err := r.Ledger.Receipt(ctx, d.run)
+	pending, err := r.Ledger.CountLeft(ctx, d.run)
 	if err != nil {
 		return nil, err
 	}
@@ -306,7 +303,7 @@ func (r *Runner) deliverAll(ctx context.Context, d *delivery) (*store.End, error
 	if limit == 0 {
 		limit = -1
 	}
-	todo := c.Chunks.Pending
+	todo := pending
 	if limit > 0 {
 		todo = min(todo, limit)
 	}
@@ -342,7 +339,7 @@ func (r *Runner) deliverAll(ctx context.Context, d *delivery) (*store.End, error
 		return &store.End{State: store.Stopped, Reason: why}, nil
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
-	case limit > 0 && c.Chunks.Pending > limit:
+	case limit > 0 && pending > limit:
 		return &store.End{State: store.Stopped, Reason: ReasonLimit}, nil
 	}
 	return nil, nil

@@ -31,6 +31,9 @@ func benchLedger(ctx context.Context, b *measuring, w io.Writer) error {
 	defer s.Close()
 	b.sink = s.URL
 	for _, mode := range []string{"chunks", "records"} {
+		if !b.only.MatchString(mode) {
+			continue
+		}
 		g := &largeLedger{measuring: b, door: d, mode: mode, chunks: b.ledger, dir: filepath.Join(b.dir, "ledger-"+mode)}
 		if err := g.measure(ctx, w); err != nil {
 			return fmt.Errorf("ledger, mode %s: %w", mode, err)

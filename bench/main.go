@@ -79,7 +79,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&only, "only", "", "only rows whose label matches this `REGEXP`")
 	f.IntVar(&o.runs, "runs", 3, "rounds; the figures are their medians")
 	f.IntVar(&o.triggers, "triggers", 20_000, "triggers of the case with one record each")
-	f.IntVar(&o.ledger, "ledger", 0, "measure commands beside a ledger with runs of `N` chunks instead")
+	f.IntVar(&o.ledger, "ledger", 0, "measure commands beside a ledger with runs of `N` chunks instead; -only is then chunks or records")
 	f.StringVar(&o.dir, "dir", "", "work in this `FOLDER` and leave the files there (default a temporary one)")
 	if err := f.Parse(args); err != nil {
 		return o, err

@@ -66,9 +66,9 @@ func assertDurable(ctx context.Context, db *sql.DB) error {
 }
 
 // maxWholeCheck is how large a ledger may be to be read whole at each start;
-// that takes about a second for 100 MB. Damage in a larger one halts it when it
-// is met.
-const maxWholeCheck = 64 << 20
+// that takes about a second for 100 MB, and no start should wait for longer than a
+// moment. Damage in a larger one halts it when it is met; a backup finds it.
+const maxWholeCheck = 10 << 20
 
 // assertWhole reads the whole file once. A damaged ledger must be known before
 // anything is sent on its word, and its pages are not all read otherwise.

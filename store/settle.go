@@ -79,6 +79,51 @@ func (l *Ledger) SettleRun(ctx context.Context, run *Run, decide func(*Receipt) 
 	return c, nil
 }
 
+// What is left of a run to send, found without counting it.
+const leftOfRun = `
+SELECT EXISTS (SELECT 1 FROM chunks WHERE run = ?1 AND state IN ('planned', 'sending'))
+    OR EXISTS (SELECT 1 FROM segments WHERE run = ?1 AND state = 'planned' AND begun < records),
+       EXISTS (SELECT 1 FROM chunks WHERE run = ?1 AND state IN ('accepted', 'failed', 'unknown', 'split'))
+    OR EXISTS (SELECT 1 FROM segments WHERE run = ?1 AND state <> 'planned' AND begun < records)`
+
+// Left says whether a run with a plan has chunks left to send, and whether it has
+// others.
+func (r *Reader) Left(ctx context.Context, run *Run) (left, others bool, err error) {
+	err = r.ro.QueryRowContext(ctx, leftOfRun, run.ID).Scan(&left, &others)
+	return left, others, err
+}
+
+const countLeft = `
+SELECT (SELECT count(*) FROM chunks INDEXED BY chunks_by_state WHERE run = ?1 AND state IN ('planned', 'sending'))
+     + (SELECT coalesce(sum(records - begun), 0) FROM segments WHERE run = ?1 AND state = 'planned')`
+
+// CountLeft says how many chunks a run has left to send.
+func (r *Reader) CountLeft(ctx context.Context, run *Run) (chunks int64, err error) {
+	err = r.ro.QueryRowContext(ctx, countLeft, run.ID).Scan(&chunks)
+	return chunks, err
+}
+
+const interruptRun = `
+UPDATE runs SET state = 'stopped', reason = ?2, finished_at = ?3, receipt = NULL
+WHERE id = ?1 AND state = 'delivering' AND planned_at IS NOT NULL
+  AND (EXISTS (SELECT 1 FROM chunks WHERE run = ?1 AND chunks.state = 'planned')
+    OR EXISTS (SELECT 1 FROM segments WHERE run = ?1 AND segments.state = 'planned' AND begun < records))`
+
+// InterruptRun is SettleRun for a run that a crash left Delivering with chunks to
+// send: it is Stopped, and its receipt is computed when somebody asks. Any other
+// is ErrState.
+func (l *Ledger) InterruptRun(ctx context.Context, run *Run, reason string) error {
+	now := fromMS(ms(time.Now()))
+	err := l.write(ctx, func(tx *sql.Tx) error {
+		return mustChange(tx.ExecContext(ctx, interruptRun, run.ID, reason, ms(now)))
+	})
+	if err != nil {
+		return fmt.Errorf("run %s: %w", run.RunID, err)
+	}
+	run.State, run.Reason, run.FinishedAt = Stopped, reason, &now
+	return nil
+}
+
 const reopenRun = `UPDATE runs SET state = CASE WHEN planned_at IS NULL THEN 'planning' ELSE 'delivering' END, reason = '', finished_at = NULL, receipt = NULL WHERE id = ?`
 
 // ReopenRun takes an ended run back to where it can go on: to its plan if that
