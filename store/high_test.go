@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -49,7 +50,7 @@ func TestOlderCopyIsRefused(t *testing.T) {
 				t.Errorf("%v does not say %q", err, says)
 			}
 		}
-		if string(get[[]byte](t)(os.ReadFile(path))) != string(before) {
+		if !bytes.Equal(get[[]byte](t)(os.ReadFile(path)), before) {
 			t.Error("the file changed")
 		}
 	}
