@@ -48,7 +48,7 @@ func (d *delivery) after(c *store.Chunk, r worqhat.Result, n next, before *tries
 		d.stop(why)
 	}
 	if options.Ordered && n.state == store.ChunkUnknown {
-		d.stop(orderedReason(d.run, counted(1, "chunk")))
+		d.stop(orderedReason(d.run, c.Chunk))
 	}
 	switch {
 	case n.stop != "":
@@ -58,10 +58,10 @@ func (d *delivery) after(c *store.Chunk, r worqhat.Result, n next, before *tries
 	}
 }
 
-// orderedReason is why an ordered run stops with unknown chunks.
-func orderedReason(run *store.Run, chunks string) string {
-	return fmt.Sprintf("%s may or may not have been accepted, and with ordered = true nothing overtakes it: worqcron resolve %s decides, then worqcron run %s goes on",
-		chunks, run.Name(), run.Schedule)
+// orderedReason is why an ordered run stops with an unknown chunk.
+func orderedReason(run *store.Run, chunk int64) string {
+	return fmt.Sprintf("chunk %d may or may not have been accepted, and with ordered = true nothing overtakes it: worqcron resolve %s decides, then worqcron run %s goes on",
+		chunk, run.Name(), run.Schedule)
 }
 
 func (d *delivery) countUnknown(r worqhat.Result, before *tries) {

@@ -308,8 +308,14 @@ func (r *Runner) deliverAll(ctx context.Context, d *delivery) (*store.End, error
 		todo = min(todo, limit)
 	}
 	ordered := d.options.Load().Ordered
-	if ordered && c.Chunks.Unknown > 0 && todo > 0 {
-		return &store.End{State: store.Stopped, Reason: orderedReason(d.run, counted(c.Chunks.Unknown, "chunk"))}, nil
+	if ordered && todo > 0 {
+		unknown, err := r.Ledger.ChunksInState(ctx, d.run.ID, store.ChunkUnknown, 0, 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(unknown) > 0 {
+			return &store.End{State: store.Stopped, Reason: orderedReason(d.run, unknown[0].Chunk)}, nil
+		}
 	}
 	d.order.Progress.deliver(todo)
 	d.queue = &chunkQueue{ledger: r.Ledger, run: d.run.ID, left: limit, ordered: ordered}
