@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"worqcron/failpoint"
 	"worqcron/store"
 	"worqcron/worqhat"
 )
@@ -70,12 +71,15 @@ func (d *delivery) attempt(ctx, send context.Context, b *bodyBuilder, t *task, b
 		}
 		return nil, err
 	}
+	failpoint.Hit("before-intent")
 	id, err := d.intent(ctx, t, hash, int64(len(body)))
 	if err != nil || id == 0 {
 		return nil, err
 	}
 	trigger := worqhat.Trigger{FlowID: d.run.FlowID, Body: body, Timeout: options.Timeout}
+	failpoint.Hit("after-intent")
 	result := d.runner.client().Trigger(send, trigger)
+	failpoint.Hit("after-answer")
 	d.order.Progress.sent(int64(len(body)))
 	n := follow(result, options, *before, c.Records)
 	paused := d.pauseKey(result, n) // at once: others would go while the outcome is committed
@@ -87,9 +91,11 @@ func (d *delivery) attempt(ctx, send context.Context, b *bodyBuilder, t *task, b
 		n.until = time.Now().Add(before.waits.NextBackOff())
 	}
 	d.keep(c, n, body)
+	failpoint.Hit("before-outcome")
 	if err := d.outcome(send, id, result, n); err != nil {
 		return nil, err
 	}
+	failpoint.Hit("after-outcome")
 	if paused {
 		d.runner.keepPause(send) // behind the outcome, which a crash must not make unknown
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"worqcron/failpoint"
 	"worqcron/source"
 	"worqcron/store"
 )
@@ -32,6 +33,7 @@ func (r *Runner) finishDone(ctx context.Context, job *Job, run *store.Run, c *st
 	if err := r.Ledger.MarkGone(ctx, run, files); err != nil {
 		return c, err
 	}
+	failpoint.Hit("done-marked")
 	var notes []string
 	for i := range files {
 		gone, err := r.finishFile(ctx, job, run, files[i])
@@ -39,6 +41,7 @@ func (r *Runner) finishDone(ctx context.Context, job *Job, run *store.Run, c *st
 			notes = append(notes, "when_done: "+oneLine(err))
 		}
 		files[i].Gone = gone
+		failpoint.Hit("done-moved")
 	}
 	ctx = context.WithoutCancel(ctx)
 	if err := errors.Join(r.Ledger.MarkGone(ctx, run, files), r.Ledger.NoteDone(ctx, run, notes)); err != nil {

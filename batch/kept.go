@@ -15,6 +15,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/zeebo/xxh3"
 
+	"worqcron/failpoint"
 	"worqcron/store"
 )
 
@@ -104,6 +105,7 @@ func writeDurably(name string, data []byte) error {
 	}
 	_, err = f.Write(data)
 	err = errors.Join(err, f.Sync(), f.Close())
+	failpoint.Hit("body-kept")
 	if err == nil {
 		err = os.Rename(f.Name(), name)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"worqcron/failpoint"
 	"worqcron/source"
 	"worqcron/store"
 )
@@ -50,6 +51,7 @@ func (p *planning) flushFull(ctx context.Context) error {
 
 func (p *planning) flush(ctx context.Context) error {
 	err := p.runner.Ledger.AddToPlan(ctx, p.run, p.part)
+	failpoint.Hit("plan-part")
 	clear(p.part.Chunks) // frees their ranges
 	clear(p.part.Segments)
 	p.part = store.PlanPart{Chunks: p.part.Chunks[:0], Segments: p.part.Segments[:0], Dead: p.part.Dead[:0]}
@@ -80,6 +82,7 @@ func (p *planning) finish(ctx context.Context, h *history) (*store.End, error) {
 	if err := p.keepNotes(ctx); err != nil {
 		return nil, err
 	}
+	failpoint.Hit("plan-end")
 	return nil, p.runner.Ledger.FinishPlan(ctx, p.run, store.PlanTotals{
 		RecordsRead: t.records, RecordsFiltered: t.filtered, RecordsUnchanged: t.unchanged, RecordsElsewhere: t.elsewhere, BytesRead: p.bytes, TakenOver: h.taken,
 	})

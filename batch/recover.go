@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"worqcron/failpoint"
 	"worqcron/store"
 )
 
@@ -65,6 +66,7 @@ func (r *Runner) recoverAttempt(ctx context.Context, a store.Attempt, policy fun
 	err = r.Ledger.FinishAttempt(ctx, a.AttemptID, store.AttemptEnd{
 		Outcome: "unknown", Reason: "crash", Detail: why, Next: n.state, ChunkReason: n.reason,
 	})
+	failpoint.Hit("recovery")
 	if err == nil && n.state == store.ChunkUnknown {
 		r.keepRecovered(ctx, run, a.Chunk)
 	}

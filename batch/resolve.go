@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"worqcron/failpoint"
 	"worqcron/store"
 )
 
@@ -59,6 +60,7 @@ func (r *Runner) resolveChunks(ctx context.Context, run *store.Run, next store.C
 		if err != nil {
 			return err
 		}
+		failpoint.Hit("resolved")
 		resolved++
 		if next == store.ChunkAccepted {
 			return r.keptBodies().remove(run.RunID, chunk)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"worqcron/failpoint"
 	"worqcron/source"
 	"worqcron/store"
 )
@@ -36,6 +37,7 @@ func (r *Runner) settle(ctx context.Context, run *store.Run, imposed *store.End,
 	if cancelled && run.PlannedAt == nil {
 		end = &store.End{State: store.Failed}
 	}
+	failpoint.Hit("settle")
 	c, err := r.Ledger.SettleRun(ctx, run, func(c *store.Receipt) store.End {
 		settled := endState(c, end)
 		if cancelled {
@@ -46,6 +48,7 @@ func (r *Runner) settle(ctx context.Context, run *store.Run, imposed *store.End,
 	if err != nil {
 		return nil, err
 	}
+	failpoint.Hit("settled")
 	if c.Chunks.Pending == 0 && c.Chunks.Unknown == 0 {
 		if err := removeSpool(spoolPath(r.Ledger.Path(), run.RunID)); err != nil {
 			r.Log.Warn("spool not removed", "run_id", run.RunID, "err", err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"worqcron/failpoint"
 	"worqcron/store"
 )
 
@@ -118,6 +119,7 @@ func (s *spoolWriter) endFrame() (*store.SpoolRange, error) {
 	if err := s.enc.Close(); err != nil {
 		return nil, fmt.Errorf("spool %s: %w", s.file.Name(), err)
 	}
+	failpoint.Hit("spool-frame")
 	s.open = false
 	if err := s.writePlaces(); err != nil {
 		return nil, fmt.Errorf("spool %s: %w", s.file.Name(), err)
@@ -128,6 +130,7 @@ func (s *spoolWriter) endFrame() (*store.SpoolRange, error) {
 // sync makes everything written durable, the file's name included.
 func (s *spoolWriter) sync() error {
 	err := errors.Join(s.buf.Flush(), s.file.Sync())
+	failpoint.Hit("spool-sync")
 	if err == nil {
 		err = syncDir(filepath.Dir(s.file.Name()))
 	}

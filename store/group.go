@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"sync"
+
+	"worqcron/failpoint"
 )
 
 // group lets parallel writes share a commit: what comes while one is on its way
@@ -68,6 +70,7 @@ func (l *Ledger) commit(ctx context.Context, all []*shared) {
 				failed = true
 				return err
 			}
+			failpoint.Hit("group")
 		}
 		return nil
 	})

@@ -28,6 +28,8 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the driver that is registered as "sqlite"
+
+	"worqcron/failpoint"
 )
 
 // Ledger is the ledger opened for writing, under the sender's lock.
@@ -243,9 +245,11 @@ func (l *Ledger) write(ctx context.Context, fn func(*sql.Tx) error) error {
 		return errors.Join(l.halt(err), rollback(tx))
 	}
 	begun := l.begun // the connection is another's after the commit
+	failpoint.Hit("commit")
 	if err := tx.Commit(); err != nil {
 		return l.judge(err)
 	}
+	failpoint.Hit("committed")
 	if begun > 0 {
 		l.high.raise(begun)
 	}

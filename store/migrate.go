@@ -9,6 +9,8 @@ import (
 	"runtime"
 
 	"github.com/pressly/goose/v3"
+
+	"worqcron/failpoint"
 )
 
 //go:embed migrations/*.sql
@@ -43,9 +45,11 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	if current > target {
 		return fmt.Errorf("it was written by a newer worqcron (version %d, this program knows %d)", current, target)
 	}
+	failpoint.Hit("migrate")
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("migrating it from version %d to %d: %w", current, target, err)
 	}
+	failpoint.Hit("migrated")
 	if current < target { // goose leaves buffers of 8 MB in a pool, which two collections empty
 		runtime.GC()
 		runtime.GC()

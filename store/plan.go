@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"time"
+
+	"worqcron/failpoint"
 )
 
 // Chunk is one request body as planned.
@@ -159,6 +161,7 @@ func (l *Ledger) AddToPlan(ctx context.Context, r *Run, p PlanPart) error {
 			}
 		}
 		for _, d := range p.Dead {
+			failpoint.Hit("dead-letter")
 			_, err := tx.ExecContext(ctx, insertDead, r.ID, d.Number, d.File, d.Line, d.Column, d.ByteStart, d.ByteEnd, d.Reason, d.Detail)
 			if err != nil {
 				return err

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"sync"
+
+	"worqcron/failpoint"
 )
 
 var errSealed = errors.New("the attempt is over, its body is no longer readable")
@@ -49,10 +51,11 @@ const pieceBytes = 1 << 20
 func (b *sealedBody) writeTo(w io.Writer, n int64) (total int64, err error) {
 	for total < n && err == nil {
 		var more int
-		if more, err = b.writePiece(w, min(n-total, pieceBytes)); more == 0 {
+		if more, err = b.writePiece(w, min(n-total, failpoint.Piece("mid-body", pieceBytes))); more == 0 {
 			break
 		}
 		total += int64(more)
+		failpoint.Hit("mid-body")
 	}
 	return total, err
 }
