@@ -1,0 +1,269 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	_ "modernc.org/sqlite" // the driver that is registered as "sqlite"
+)
+
+// ledger is what the program's database says, read by SQL of our own from a copy
+// of its files: so the program itself, not this reader, recovers its log.
+type ledger struct {
+	runs     []runRow
+	slots    int
+	chunks   map[int64]*chunkRow
+	byKey    map[string]*chunkRow
+	segments []segmentRow
+	files    map[int]string // path by snapshots.file
+	dead     map[place]bool
+}
+
+type place struct {
+	path string
+	line int
+}
+
+type runRow struct {
+	runID, state, reason string
+	planned              bool
+}
+
+type chunkRow struct {
+	chunk                     int64
+	state, reason, key        string
+	records, bytes            int
+	ranges                    []lines
+	attempts                  []attemptRow
+	resends, acceptedByPerson int // decisions by hand
+}
+
+// lines are physical lines of a file, both inclusive.
+type lines struct {
+	path        string
+	first, last int
+	records     int
+}
+
+type attemptRow struct {
+	outcome, reason, id, hash string // outcome "": open
+	status, bytes             int
+}
+
+type segmentRow struct {
+	records, begun int
+	first          int64
+	ranges         []lines
+	rows           int // chunks of it that have a row
+}
+
+// readLedger reads the ledger in a folder; nil without an error if the program was
+// killed before it had one.
+func readLedger(ctx context.Context, folder string) (l *ledger, problems []string, err error) {
+	scratch, err := os.MkdirTemp("", "worqcron-crash-ledger-")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	for _, end := range []string{"", "-wal"} {
+		data, err := os.ReadFile(filepath.Join(folder, ledgerName+end))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := os.WriteFile(filepath.Join(scratch, ledgerName+end), data, 0o600); err != nil {
+			return nil, nil, err
+		}
+	}
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(scratch, ledgerName))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	q := &reader{ctx: ctx, db: db}
+	if q.integer(`SELECT count(*) FROM sqlite_master WHERE name = 'attempts'`) == 0 {
+		return nil, nil, q.err
+	}
+	problems = q.health()
+	l = q.ledger()
+	return l, problems, q.err
+}
+
+// reader asks one question after another and keeps the first error.
+type reader struct {
+	ctx context.Context //nolint:containedctx // it lives for one reading
+	db  *sql.DB
+	err error
+}
+
+// rows calls scan for each row of a query.
+func (q *reader) rows(query string, scan func(*sql.Rows) error) {
+	if q.err != nil {
+		return
+	}
+	q.err = func() error {
+		rows, err := q.db.QueryContext(q.ctx, query)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			if err := scan(rows); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	}()
+	if q.err != nil {
+		q.err = fmt.Errorf("%s: %w", strings.TrimSpace(query), q.err)
+	}
+}
+
+func (q *reader) integer(query string) (n int) {
+	q.rows(query, func(r *sql.Rows) error { return r.Scan(&n) })
+	return n
+}
+
+// health is I5.
+func (q *reader) health() (problems []string) {
+	q.rows(`PRAGMA integrity_check`, func(r *sql.Rows) error {
+		var verdict string
+		err := r.Scan(&verdict)
+		if verdict != "ok" {
+			problems = append(problems, "I5: integrity_check: "+verdict)
+		}
+		return err
+	})
+	q.rows(`SELECT "table" FROM pragma_foreign_key_check`, func(r *sql.Rows) error {
+		var table string
+		err := r.Scan(&table)
+		problems = append(problems, "I5: foreign_key_check: "+table)
+		return err
+	})
+	return problems
+}
+
+func (q *reader) ledger() *ledger {
+	l := &ledger{chunks: map[int64]*chunkRow{}, byKey: map[string]*chunkRow{}, files: map[int]string{}, dead: map[place]bool{}}
+	l.slots = q.integer(`SELECT count(*) FROM slots`)
+	q.rows(`SELECT run_id, state, reason, planned_at IS NOT NULL FROM runs`, func(r *sql.Rows) error {
+		var x runRow
+		err := r.Scan(&x.runID, &x.state, &x.reason, &x.planned)
+		l.runs = append(l.runs, x)
+		return err
+	})
+	q.rows(`SELECT file, path FROM snapshots`, func(r *sql.Rows) error {
+		var file int
+		var path string
+		err := r.Scan(&file, &path)
+		l.files[file] = filepath.Base(path)
+		return err
+	})
+	q.rows(`SELECT file, line FROM dead_letters`, func(r *sql.Rows) error {
+		var file, line int
+		err := r.Scan(&file, &line)
+		l.dead[place{l.files[file], line}] = true
+		return err
+	})
+	q.chunks(l)
+	q.segments(l)
+	return l
+}
+
+func (q *reader) chunks(l *ledger) {
+	q.rows(`SELECT chunk, state, reason, records, body_bytes, key FROM chunks ORDER BY chunk`, func(r *sql.Rows) error {
+		c := &chunkRow{}
+		err := r.Scan(&c.chunk, &c.state, &c.reason, &c.records, &c.bytes, &c.key)
+		l.chunks[c.chunk], l.byKey[c.key] = c, c
+		return err
+	})
+	q.rows(`SELECT chunk, file, first_line, last_line, records FROM chunk_ranges ORDER BY chunk, part`, func(r *sql.Rows) error {
+		var chunk int64
+		g, err := scanLines(l, r, &chunk)
+		l.chunks[chunk].ranges = append(l.chunks[chunk].ranges, g)
+		return err
+	})
+	q.rows(`SELECT chunk, coalesce(outcome, ''), reason, status_code, coalesce(analytics_id, ''), body_hash, body_bytes
+		FROM attempts ORDER BY attempt_id`, func(r *sql.Rows) error {
+		var chunk int64
+		var a attemptRow
+		if err := r.Scan(&chunk, &a.outcome, &a.reason, &a.status, &a.id, &a.hash, &a.bytes); err != nil {
+			return err
+		}
+		c := l.chunks[chunk]
+		if c == nil {
+			return fmt.Errorf("an attempt of chunk %d, which has no row", chunk)
+		}
+		c.attempts = append(c.attempts, a)
+		return nil
+	})
+	q.rows(`SELECT coalesce(chunk, 0), action FROM audit`, func(r *sql.Rows) error {
+		var chunk int64
+		var action string
+		err := r.Scan(&chunk, &action)
+		switch c := l.chunks[chunk]; {
+		case c != nil && strings.HasSuffix(action, "resend"):
+			c.resends++
+		case c != nil && strings.HasSuffix(action, "accepted"):
+			c.acceptedByPerson++
+		}
+		return err
+	})
+}
+
+func (q *reader) segments(l *ledger) {
+	index := map[int64]int{}
+	q.rows(`SELECT s.segment, s.first_chunk, s.records, s.begun, (SELECT count(*) FROM chunks c
+		WHERE c.run = s.run AND c.chunk BETWEEN s.first_chunk AND s.first_chunk + s.records - 1) FROM segments s ORDER BY segment`, func(r *sql.Rows) error {
+		var segment int64
+		var s segmentRow
+		err := r.Scan(&segment, &s.first, &s.records, &s.begun, &s.rows)
+		index[segment] = len(l.segments)
+		l.segments = append(l.segments, s)
+		return err
+	})
+	q.rows(`SELECT segment, file, first_line, last_line, records FROM segment_ranges ORDER BY segment, part`, func(r *sql.Rows) error {
+		var segment int64
+		g, err := scanLines(l, r, &segment)
+		s := &l.segments[index[segment]]
+		s.ranges = append(s.ranges, g)
+		return err
+	})
+}
+
+func scanLines(l *ledger, r *sql.Rows, owner *int64) (g lines, err error) {
+	var file int
+	err = r.Scan(owner, &file, &g.first, &g.last, &g.records)
+	g.path = l.files[file]
+	return g, err
+}
+
+// open says whether the run goes on by itself at a start of the daemon.
+func (l *ledger) open() bool {
+	if l == nil || len(l.runs) == 0 {
+		return false
+	}
+	r := l.runs[0]
+	return r.state == "planning" || r.state == "delivering" || r.state == "stopped"
+}
+
+// unknown are the chunks that wait for a decision.
+func (l *ledger) unknown() (list []*chunkRow) {
+	if l == nil {
+		return nil
+	}
+	for _, c := range l.chunks {
+		if c.state == "unknown" {
+			list = append(list, c)
+		}
+	}
+	return list
+}
