@@ -11,8 +11,9 @@ import (
 
 // Recover settles what a crash left, before anything is sent: an intent without
 // outcome becomes unknown (policy says what follows, by schedule), and a run
-// that was under way becomes stopped or held. The budget goes on from what the
-// ledger knows of it. It returns the runs that can go
+// that was under way, or half-way through a decision, becomes stopped, held or
+// what its chunks say. The budget goes on from what the ledger knows of it. It
+// returns the runs that can go
 // on, oldest first. The caller holds the sender's lock, so what is open is
 // nobody's.
 func (r *Runner) Recover(ctx context.Context, policy func(schedule string) (onUnknown string)) ([]*store.Run, error) {
@@ -32,7 +33,11 @@ func (r *Runner) Recover(ctx context.Context, policy func(schedule string) (onUn
 	if err != nil {
 		return nil, err
 	}
-	for _, run := range runs {
+	half, err := r.Ledger.HalfResolved(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, run := range append(runs, half...) {
 		if err := r.recoverRun(ctx, run); err != nil {
 			return nil, err
 		}

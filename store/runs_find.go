@@ -93,6 +93,19 @@ func (r *Reader) OpenRuns(ctx context.Context) ([]*Run, error) {
 	return queryRuns(ctx, r.ro, runsOpen)
 }
 
+const runsHalfResolved = `
+SELECT ` + runColumns + ` FROM runs WHERE state = 'held' AND removing IS NULL
+  AND (EXISTS (SELECT 1 FROM chunks WHERE run = id AND chunks.state = 'planned')
+    OR records_elsewhere = 0 AND NOT EXISTS (SELECT 1 FROM chunks WHERE run = id AND chunks.state = 'unknown')
+      AND NOT EXISTS (SELECT 1 FROM segments WHERE run = id AND segments.state = 'unknown'))
+ORDER BY id`
+
+// HalfResolved returns the runs that are held although nothing is unknown any more,
+// or a chunk is planned: a crash came between a decision and the run's new state.
+func (r *Reader) HalfResolved(ctx context.Context) ([]*Run, error) {
+	return queryRuns(ctx, r.ro, runsHalfResolved)
+}
+
 const runsInterrupted = `SELECT ` + runColumns + ` FROM runs WHERE state = 'stopped' AND reason IN (?, ?) AND removing IS NULL ORDER BY id`
 
 // Interrupted returns the stopped runs with one of two reasons, oldest first.

@@ -56,6 +56,7 @@ CREATE INDEX runs_open ON runs (state) WHERE state IN ('planning', 'delivering')
 CREATE INDEX runs_stopped ON runs (reason) WHERE state = 'stopped';
 CREATE INDEX runs_by_end ON runs (finished_at) WHERE removing IS NULL;
 CREATE INDEX runs_removing ON runs (id) WHERE removing IS NOT NULL;
+CREATE INDEX runs_held ON runs (id) WHERE state = 'held';
 
 CREATE TABLE snapshots (
     run             INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, -- whose list of files
