@@ -62,6 +62,7 @@ type record struct {
 type sourceFile struct {
 	name string
 	data []byte
+	bad  int // records that become dead letters
 }
 
 // input is the source of a round.
@@ -80,7 +81,7 @@ func (c crashCase) wanted(id int) bool { return !c.mapped || day(id) == "01" }
 
 // input writes the files: good records in turns, the bad ones spread among them.
 func (c crashCase) input() (in input, err error) {
-	texts, lines := make([]bytes.Buffer, c.files), make([]int, c.files)
+	texts, lines, bad := make([]bytes.Buffer, c.files), make([]int, c.files), make([]int, c.files)
 	if c.format == "csv" {
 		for i := range texts {
 			texts[i].WriteString("id,day,text\n")
@@ -100,10 +101,11 @@ func (c crashCase) input() (in input, err error) {
 		for range c.bad*(id+1)/c.records - c.bad*id/c.records {
 			texts[file].WriteString(map[string]string{"csv": "bad\n", "ndjson": "{\n"}[c.format])
 			lines[file]++
+			bad[file]++
 		}
 	}
 	for i := range texts {
-		f := sourceFile{fmt.Sprintf("in-%d.%s", i, c.format), texts[i].Bytes()}
+		f := sourceFile{fmt.Sprintf("in-%d.%s", i, c.format), texts[i].Bytes(), bad[i]}
 		if c.packed {
 			if f, err = gzipped(f); err != nil {
 				return in, err
@@ -123,7 +125,7 @@ func gzipped(f sourceFile) (sourceFile, error) {
 	if err := w.Close(); err != nil {
 		return f, err
 	}
-	return sourceFile{f.name + ".gz", out.Bytes()}, nil
+	return sourceFile{f.name + ".gz", out.Bytes(), f.bad}, nil
 }
 
 // Names that a configuration, a command and the checks share.

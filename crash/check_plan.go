@@ -169,7 +169,7 @@ func (c *checking) files(ended bool) error {
 
 // isWhole says whether the server accepted all that was wanted of a file.
 func (c *checking) isWhole(file int) bool {
-	if c.bad > 0 {
+	if c.input.files[file].bad > 0 {
 		return false
 	}
 	accepted := map[int]bool{}

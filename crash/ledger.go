@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	_ "modernc.org/sqlite" // the driver that is registered as "sqlite"
@@ -255,7 +257,7 @@ func (l *ledger) open() bool {
 	return r.state == "planning" || r.state == "delivering" || r.state == "stopped"
 }
 
-// unknown are the chunks that wait for a decision.
+// unknown are the chunks that wait for a decision, in order.
 func (l *ledger) unknown() (list []*chunkRow) {
 	if l == nil {
 		return nil
@@ -265,5 +267,21 @@ func (l *ledger) unknown() (list []*chunkRow) {
 			list = append(list, c)
 		}
 	}
+	slices.SortFunc(list, func(a, b *chunkRow) int { return cmp.Compare(a.chunk, b.chunk) })
 	return list
+}
+
+// openAttempts counts those that have no outcome.
+func (l *ledger) openAttempts() (n int) {
+	if l == nil {
+		return 0
+	}
+	for _, c := range l.chunks {
+		for _, a := range c.attempts {
+			if a.outcome == "" {
+				n++
+			}
+		}
+	}
+	return n
 }

@@ -13,6 +13,7 @@ import (
 // mutant is the program with one mistake that the harness must find.
 type mutant struct {
 	name  string
+	finds string // what the harness must say about it
 	edits []edit
 	power bool // only a power cut shows it
 	kills int  // at most, until it must be found
@@ -23,7 +24,7 @@ type edit struct{ file, old, with string }
 
 var mutants = []mutant{
 	{
-		name: "outcome committed before the POST", kills: 300,
+		name: "outcome committed before the POST", finds: "I1:", kills: 300,
 		edits: []edit{
 			{
 				"batch/attempt.go", "result := d.runner.client().Trigger(",
@@ -37,18 +38,18 @@ var mutants = []mutant{
 		},
 	},
 	{
-		name: "intent not synced", kills: 60, power: true,
+		name: "intent not synced", finds: "I3:", kills: 60, power: true,
 		edits: []edit{
 			{"store/connection.go", `"synchronous(FULL)"`, `"synchronous(NORMAL)"`},
 			{"store/connection.go", `{"synchronous", "2"}`, `{"synchronous", "1"}`},
 		},
 	},
 	{
-		name: "unknown re-sent under hold", kills: 300,
+		name: "unknown re-sent under hold", finds: "I2:", kills: 300,
 		edits: []edit{{"batch/follow.go", `policy == "resend" && unknown == 0`, `unknown == 0`}},
 	},
 	{
-		name: "chunk boundaries changed on resume", kills: 600,
+		name: "chunk boundaries changed on resume", finds: "I1:", kills: 600,
 		edits: []edit{
 			{
 				"store/chunks.go", "return r.chunks(ctx, run, plannedChunks, run, after, limit)",
@@ -135,6 +136,9 @@ func (m mutant) hunt(ctx context.Context, in huntIn, w io.Writer) error {
 		return fmt.Errorf("mutant %q lived through %d kills: the harness is blind (seed %d)", m.name, c.tally.kills, c.seed)
 	case !errors.As(err, &found):
 		return err
+	}
+	if !bytes.Contains([]byte(found.err.Error()), []byte(m.finds)) {
+		return fmt.Errorf("mutant %q should be found by %s, it was by %w", m.name, m.finds, found)
 	}
 	fmt.Fprintf(w, "mutant %q: found after %d kills:\n  %s\n", m.name, c.tally.kills, firstLine(found.err))
 	return nil

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 )
 
@@ -64,7 +62,8 @@ func (r *round) setUp(ctx context.Context, seed uint64) (err error) {
 func (r *round) play(ctx context.Context) error {
 	kills := 0
 	for kills < maxKills && r.starts < maxStarts && !r.atRest() {
-		killed, err := r.run(ctx, r.nextDeath(), r.nextCommand()...)
+		command := r.nextCommand()
+		killed, err := r.run(ctx, r.nextDeath(command[0]), command...)
 		if err != nil {
 			return err
 		}
@@ -82,11 +81,11 @@ func (r *round) play(ctx context.Context) error {
 	return nil
 }
 
-func (r *round) nextDeath() death {
+func (r *round) nextDeath(command string) death {
 	if r.disk != nil {
 		return r.disk.nextDeath(r.rand)
 	}
-	return drawDeath(r.rand)
+	return r.drawDeath(command)
 }
 
 // atRest says whether nothing is left to send or to decide.
@@ -98,7 +97,6 @@ func (r *round) atRest() bool {
 // daemon, or decide an unknown chunk.
 func (r *round) nextCommand() []string {
 	if unknown := r.ledger.unknown(); len(unknown) > 0 && (r.rand.IntN(2) == 0 || r.clean && !r.ledger.open()) {
-		slices.SortFunc(unknown, func(a, b *chunkRow) int { return cmp.Compare(a.chunk, b.chunk) })
 		return r.resolve(unknown[r.rand.IntN(len(unknown))])
 	}
 	if r.daemon && r.ledger.open() && r.rand.IntN(2) == 0 {
@@ -107,15 +105,37 @@ func (r *round) nextCommand() []string {
 	return []string{"run", schedule, "--at", slot}
 }
 
-// resolve decides by what the server saw, as a person would who has looked.
+// resolve decides one chunk by what the server saw, as a person would who has looked.
 func (r *round) resolve(c *chunkRow) []string {
-	decision := "--resend"
+	return []string{"resolve", r.ledger.runs[0].runID, r.decision(c), "--chunk", strconv.FormatInt(c.chunk, 10), "--reason", "the server's log", "--yes"}
+}
+
+func (r *round) decision(c *chunkRow) string {
 	for _, t := range r.server.triggers() {
 		if t.Key == c.key && t.given.accepts {
-			decision = "--accepted"
+			return "--accepted"
 		}
 	}
-	return []string{"resolve", r.ledger.runs[0].runID, "--chunk", strconv.FormatInt(c.chunk, 10), decision, "--reason", "the server's log", "--yes"}
+	return "--resend"
+}
+
+// resolveAll decides all unknown chunks. Those to be sent again come first, one by
+// one, since what was sent again may be unknown anew; the others are decided at once.
+func (r *round) resolveAll(ctx context.Context, unknown []*chunkRow) error {
+	again := false
+	for _, c := range unknown {
+		if r.decision(c) == "--resend" {
+			again = true
+			if _, err := r.run(ctx, death{}, r.resolve(c)...); err != nil {
+				return err
+			}
+		}
+	}
+	if again {
+		return nil // the caller looks what is left
+	}
+	_, err := r.run(ctx, death{}, "resolve", r.ledger.runs[0].runID, "--accepted", "--reason", "the server's log", "--yes")
+	return err
 }
 
 // finish lets the run come to rest, without a kill.
@@ -131,10 +151,11 @@ func (r *round) finish(ctx context.Context) error {
 		if len(unknown) == 0 && !r.ledger.open() {
 			return r.check(ctx, true)
 		}
-		for _, c := range unknown {
-			if _, err := r.run(ctx, death{}, r.resolve(c)...); err != nil {
-				return err
-			}
+		if len(unknown) == 0 {
+			continue // stopped: it goes on
+		}
+		if err := r.resolveAll(ctx, unknown); err != nil {
+			return err
 		}
 	}
 	return fmt.Errorf("the run never came to rest: %+v", r.ledger.runs)

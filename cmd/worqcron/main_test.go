@@ -24,8 +24,7 @@ import (
 	"worqcron/worqhat/sandbox"
 )
 
-// TestMain makes this binary serve as worqcron itself, for the scripts and the
-// kill test.
+// TestMain makes this binary serve as worqcron itself, for the scripts.
 func TestMain(m *testing.M) {
 	testscript.Main(leakChecked{m}, map[string]func(){"worqcron": func() { os.Exit(Main()) }})
 }
