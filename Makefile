@@ -22,6 +22,9 @@ fuzz:   ## all fuzz targets; SECONDS=600 for all of them together
 bench:  ## speed, memory and triggers a second; ARGS='-size 1GB -runs 5'
 	go run ./bench $(ARGS)
 
+crash:  ## kill the program KILLS=1000 times with each policy; ARGS='-seed N' or '-power' for power cuts
+	go run ./crash -kills $(or $(KILLS),1000) $(ARGS)
+
 ci:     ## everything that must pass
 	.ci/run
 
@@ -29,4 +32,4 @@ help:   ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
 
 .DEFAULT_GOAL := help
-.PHONY: build test race lint fmt fuzz bench ci help
+.PHONY: build test race lint fmt fuzz bench crash ci help

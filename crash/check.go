@@ -227,14 +227,18 @@ func (c *checking) isStored(t trigger, stored map[string]string) bool {
 
 // secret is I7: the key is in no file.
 func (c *checking) secret() error {
-	return filepath.WalkDir(c.state, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		if bytes.Contains(data, []byte(key)) {
-			c.problem("I7: the key is in %s", path)
+	var files []string
+	err := filepath.WalkDir(c.state, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			files = append(files, path)
 		}
 		return err
 	})
+	for _, path := range files {
+		data, readErr := os.ReadFile(path)
+		if err = errors.Join(err, readErr); bytes.Contains(data, []byte(key)) {
+			c.problem("I7: the key is in %s", path)
+		}
+	}
+	return err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -76,16 +77,15 @@ var failpoints = []failpoint{
 
 // meets says whether a start with this command can come to a phase.
 func (r *round) meets(p phase, command string) bool {
-	planned := r.ledger != nil && len(r.ledger.runs) > 0 && r.ledger.runs[0].planned
 	switch p {
 	case firstStart:
 		return r.ledger == nil
 	case planning:
-		return !planned
+		return !r.planned()
 	case spooling:
-		return !planned && r.packed
+		return !r.planned() && r.packed
 	case deadening:
-		return !planned && r.bad > 0
+		return !r.planned() && r.bad > 0
 	case sending:
 		return command != "resolve"
 	case recovering:
@@ -99,8 +99,12 @@ func (r *round) meets(p phase, command string) bool {
 	return true
 }
 
-// drawDeath picks how a start ends.
+// drawDeath picks how a start ends. Half of those without a plan end in it: there is
+// but one plan a round.
 func (r *round) drawDeath(command string) death {
+	if !r.planned() && r.rand.IntN(2) == 0 {
+		return r.drawFailpoint(command, firstStart, planning, spooling, deadening)
+	}
 	switch n := r.rand.IntN(100); {
 	case n < 25:
 		return death{how: byTime, after: time.Duration(r.rand.IntN(pick(r.rand, 40, 150, 400))) * time.Millisecond}
@@ -111,14 +115,27 @@ func (r *round) drawDeath(command string) death {
 	case n < 48:
 		return death{how: byTaking, n: 1 + r.rand.IntN(20)}
 	}
+	return r.drawFailpoint(command)
+}
+
+// drawFailpoint picks one of some phases that the start can come to; of all phases
+// if there are none.
+func (r *round) drawFailpoint(command string, phases ...phase) death {
 	var meet []failpoint
 	for _, p := range failpoints {
-		if r.meets(p.when, command) {
+		if r.meets(p.when, command) && (len(phases) == 0 || slices.Contains(phases, p.when)) {
 			meet = append(meet, p)
 		}
 	}
 	p := meet[r.rand.IntN(len(meet))]
+	if p.when == deadening {
+		p.most = min(p.most, r.bad)
+	}
 	return death{how: byFailpoint, point: p.name, n: 1 + r.rand.IntN(1+r.rand.IntN(p.most))}
+}
+
+func (r *round) planned() bool {
+	return r.ledger != nil && len(r.ledger.runs) > 0 && r.ledger.runs[0].planned
 }
 
 // moment is up to two milliseconds, or nothing.

@@ -90,7 +90,7 @@ func readLedger(ctx context.Context, folder string) (l *ledger, problems []strin
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	q := &reader{ctx: ctx, db: db}
+	q := &reader{ask: func(query string) (*sql.Rows, error) { return db.QueryContext(ctx, query) }}
 	if q.integer(`SELECT count(*) FROM sqlite_master WHERE name = 'attempts'`) == 0 {
 		return nil, nil, q.err
 	}
@@ -101,8 +101,7 @@ func readLedger(ctx context.Context, folder string) (l *ledger, problems []strin
 
 // reader asks one question after another and keeps the first error.
 type reader struct {
-	ctx context.Context //nolint:containedctx // it lives for one reading
-	db  *sql.DB
+	ask func(query string) (*sql.Rows, error)
 	err error
 }
 
@@ -112,7 +111,7 @@ func (q *reader) rows(query string, scan func(*sql.Rows) error) {
 		return
 	}
 	q.err = func() error {
-		rows, err := q.db.QueryContext(q.ctx, query)
+		rows, err := q.ask(query)
 		if err != nil {
 			return err
 		}
