@@ -90,29 +90,72 @@ func (c *csvBytes) words(raw []byte, masks []wordMasks) (high uint64) {
 	if haveKernel {
 		return classifyAVX2(&raw[0], &masks[0], len(masks), c)
 	}
-	quote, delim, nl, extra := uint64(c.quote)*ones, uint64(c.delim)*ones, uint64(c.nl)*ones, uint64(c.extra)*ones
 	for i := range masks {
-		m := wordMasks{}
-		b := (*[64]byte)(raw[64*i:])
-		for k := 0; k < 64; k += 8 {
-			x := binary.LittleEndian.Uint64(b[k : k+8])
-			m.delim |= gather8(equal8(x, delim)) << k
-			m.high |= gather8(x&highs) << k
-			// A quick look, which finds too much only where it finds something.
-			q, s, y := x^quote, x^backslashes8, x^extra
-			if ((q-ones)&^q|(s-ones)&^s|(y-ones)&^y|(x-0x20*ones)&^x)&highs == 0 {
-				continue
-			}
-			// below 0x20: the low seven bits plus 0x60 do not reach 0x80
-			ctl := ^((x&lows + 0x60*ones) | x) & highs
-			m.quote |= gather8(equal8(x, quote)) << k
-			m.nl |= gather8(equal8(x, nl)) << k
-			m.esc |= gather8(ctl|equal8(x, backslashes8)|equal8(x, extra)) << k
-		}
-		masks[i] = m
-		high |= m.high
+		high |= c.word((*[64]byte)(raw[64*i:]), &masks[i])
 	}
 	return high
+}
+
+// word is words for one of them, eight bytes at a time. Bytes are compared by
+// their low seven bits: 0x80 less the difference keeps its high bit only where
+// there is none, and nothing is borrowed from the byte above.
+func (c *csvBytes) word(b *[64]byte, m *wordMasks) (high uint64) {
+	quote, delim, extra := uint64(c.quote&0x7f)*ones, uint64(c.delim&0x7f)*ones, uint64(c.extra&0x7f)*ones
+	var delims, rare uint64 // gathered as transpose takes them
+	for k := 0; k < 64; k += 8 {
+		x := binary.LittleEndian.Uint64(b[k : k+8])
+		y := x & lows
+		r := (highs - (y ^ quote)) | (highs - (y ^ backslashes8)) | (0x9f*ones - y)
+		if extra != backslashes8 {
+			r |= highs - (y ^ extra)
+		}
+		high = high>>1 | x&highs
+		delims = delims>>1 | (highs-(y^delim))&highs
+		rare = rare>>1 | r&highs
+	}
+	high = transpose(high)
+	*m = wordMasks{high: high, delim: transpose(delims) &^ high}
+	if c.delim >= 0x80 {
+		m.delim = transpose(delims) & high
+	}
+	rare = transpose(rare)
+	if (c.quote | c.extra) < 0x80 {
+		rare &^= high
+	}
+	c.sortOut(b, m, rare)
+	return high
+}
+
+// sortOut puts the bytes that rare names, which may be some too many, into the
+// masks.
+func (c *csvBytes) sortOut(b *[64]byte, m *wordMasks, rare uint64) {
+	for ; rare != 0; rare &= rare - 1 {
+		x, bit := b[lowest(rare)&63], rare&-rare
+		var quote, nl, esc uint64
+		if x == c.quote {
+			quote = bit
+		}
+		if x == c.nl {
+			nl = bit
+		}
+		if x < 0x20 || x == '\\' || x == c.extra {
+			esc = bit
+		}
+		m.quote |= quote
+		m.nl |= nl
+		m.esc |= esc
+	}
+}
+
+// transpose turns the bits that eight words left in the eight bytes of x, the
+// first word's in the lowest bits, into an order by word and byte.
+func transpose(x uint64) uint64 {
+	t := (x ^ x>>7) & 0x00aa00aa00aa00aa
+	x ^= t ^ t<<7
+	t = (x ^ x>>14) & 0x0000cccc0000cccc
+	x ^= t ^ t<<14
+	t = (x ^ x>>28) & 0x00000000f0f0f0f0
+	return x ^ t ^ t<<28
 }
 
 // prefixXor sets each bit to the parity of q's bits up to and with it: given the
@@ -156,10 +199,6 @@ func equal8(x, c uint64) uint64 {
 	y := x ^ c
 	return ^((y&lows + lows) | y) & highs
 }
-
-// gather8 packs the eight high bits of m, where only those may be set, into the
-// low eight bits.
-func gather8(m uint64) uint64 { return (m >> 7) * 0x0102040810204080 >> 56 }
 
 // utf8Runs checks the runs that start at the bytes that mask names, from base
 // on, leaving out what lies before done, and returns the end of the last run, or
