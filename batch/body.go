@@ -180,13 +180,13 @@ type bodyBuilder struct {
 	records *records
 	ranges  *source.RangeReader
 	frames  *spoolReader
-	sum     *xxh3.Hasher128
+	sum     *rangeSum
 	buf     []byte
 	frame   []byte // with mode "records": a record, or the frame that holds it
 }
 
 func (rec *records) newBuilder() (*bodyBuilder, error) {
-	b := &bodyBuilder{records: rec, sum: xxh3.New128()}
+	b := &bodyBuilder{records: rec, sum: newRangeSum()}
 	if rec.snapshot != nil {
 		b.ranges = rec.snapshot.NewRangeReader()
 	}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/zeebo/xxh3"
-
 	"worqcron/source"
 	"worqcron/store"
 )
@@ -35,7 +33,7 @@ type packer struct {
 	records int64
 	joined  int64 // bytes of its records and the commas between them
 	ranges  []store.ChunkRange
-	sum     *xxh3.Hasher128 // over the bytes of its ranges
+	sum     *rangeSum // over the bytes of its ranges
 
 	segments int64   // emitted so far
 	places   []int64 // of the records in the open segment, if it is spooled
@@ -55,7 +53,7 @@ type packTotals struct {
 }
 
 func newPacker(p packer) *packer {
-	p.number, p.sum = 1, xxh3.New128()
+	p.number, p.sum = 1, newRangeSum()
 	return &p
 }
 
@@ -297,7 +295,7 @@ func (p *packer) finish() error { return p.cut(nil) }
 // hashPrefix names the hash of ranges and bodies.
 const hashPrefix = "xxh3-128:"
 
-func sourceHash(sum *xxh3.Hasher128) string { return hashPrefix + hex.EncodeToString(sum.Sum(nil)) }
+func sourceHash(sum *rangeSum) string { return hashPrefix + hex.EncodeToString(sum.Sum(nil)) }
 
 // skip says whether an earlier run has this record of the same content, and
 // counts it.

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/zeebo/xxh3"
-
 	"worqcron/source"
 	"worqcron/store"
 )
@@ -96,7 +94,7 @@ func (s *segmentReader) loadFromFile() error {
 func (s *segmentReader) add(text, raw []byte, place store.ChunkRange) {
 	from := len(s.text)
 	s.text = append(s.text, text...)
-	s.list = append(s.list, segmentRecord{place: place, hash: xxh3.Hash128(raw).Bytes(), from: from, to: len(s.text)})
+	s.list = append(s.list, segmentRecord{place: place, hash: recordHash(raw), from: from, to: len(s.text)})
 }
 
 // loadFromSpool takes the lines of the segment's frame, of which the last has

@@ -14,8 +14,8 @@ import (
 )
 
 // encoderVersion is part of every shape. Raise it when the same records would
-// become other bytes.
-const encoderVersion = 1
+// become other bytes, or the bytes of a range another hash.
+const encoderVersion = 2
 
 // shape is what decides a run's bodies and where they go. It is stored with the
 // run, so that a resumed run builds the bodies that were planned whatever the

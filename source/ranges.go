@@ -14,11 +14,12 @@ type Range struct {
 	Start, End int64
 }
 
-// rangeBytes is how much of a range is read at once; more was no faster.
+// rangeBytes is how much of a range is read at once, counted from its start, so
+// that a hash is given long and even pieces; more was no faster.
 const rangeBytes = 64 << 10
 
 // RangeReader turns ranges back into JSON. It belongs to one goroutine and
-// keeps rangeBytes, or the longest record if that is more.
+// keeps twice rangeBytes, or more where a record is longer than that.
 type RangeReader struct {
 	snapshot *Snapshot
 	buf      []byte
@@ -114,15 +115,16 @@ func (r *RangeReader) read(g Range, sum hash.Hash, parse func(p parser, piece []
 	if err != nil {
 		return err
 	}
+	step := min(r.snapshot.blockSize, rangeBytes)
 	if r.buf == nil {
-		r.buf = make([]byte, min(r.snapshot.blockSize, rangeBytes))
+		r.buf = make([]byte, 2*step)
 	}
 	held := 0 // bytes in buf from the piece before
 	for at := g.Start; at < g.End || held > 0; {
-		if held == len(r.buf) {
+		if len(r.buf)-held < step {
 			r.buf = append(r.buf, make([]byte, len(r.buf))...)
 		}
-		want := min(int64(len(r.buf)-held), g.End-at)
+		want := min(int64(step), g.End-at)
 		piece := r.buf[:held+int(want)]
 		if err := f.readAt(piece[held:], at); err != nil {
 			return err
