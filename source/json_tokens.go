@@ -12,13 +12,9 @@ import (
 // behind its closing quote, or -1.
 func stringEnd(s []byte, i int) int {
 	for {
-		// Find a quote, a backslash, a control or a non-ASCII byte. The lowest
-		// bit of each test is exact, and only the lowest of all is used.
+		// Find a quote, a backslash, a control or a non-ASCII byte.
 		for len(s)-i >= 8 {
-			x := binary.LittleEndian.Uint64(s[i:])
-			q, b := x^quotes8, x^backslashes8
-			hit := ((q-ones)&^q | (b-ones)&^b | (x-0x20*ones)&^x | x) & highs
-			if hit != 0 {
+			if hit := stringStops(binary.LittleEndian.Uint64(s[i:])); hit != 0 {
 				i += bits.TrailingZeros64(hit) / 8
 				break
 			}
@@ -43,6 +39,13 @@ func stringEnd(s []byte, i int) int {
 			return -1
 		}
 	}
+}
+
+// stringStops sets the high bits of the bytes of x that stringEnd looks at. See
+// csvBytes.word for how it compares.
+func stringStops(x uint64) uint64 {
+	y := x & lows
+	return ((highs - (y ^ quotes8)) | (highs - (y ^ backslashes8)) | (0x9f*ones - y) | x) & highs
 }
 
 // stringMap finds the ends of strings in a window of a text by masks of its
