@@ -94,9 +94,10 @@ type deadFile struct {
 // Write counts lines.
 func (f *deadFile) Write(p []byte) (int, error) {
 	n, err := f.w.Write(p)
-	f.lines += int64(bytes.Count(p[:n], []byte{f.newline}))
-	if n > 0 {
-		f.last = p[n-1]
+	wrote := p[:n]
+	f.lines += int64(bytes.Count(wrote, []byte{f.newline}))
+	if len(wrote) > 0 {
+		f.last = wrote[len(wrote)-1]
 	}
 	return n, err
 }

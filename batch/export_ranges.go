@@ -3,6 +3,8 @@ package batch
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"worqcron/store"
 )
@@ -36,19 +38,20 @@ func (e *exporter) rangesOfFile(ctx context.Context) error {
 	if left == 0 || e.run.PlannedAt == nil || e.run.Origin == originRedrive {
 		return nil
 	}
-	l := ExportLine{Records: left, Reason: "which records, the ledger alone does not know"}
-	filtered, unchanged, elsewhere := e.run.RecordsFiltered > 0, e.run.RecordsUnchanged > 0, e.run.RecordsElsewhere > 0
-	switch {
-	case filtered && !unchanged && !elsewhere:
-		l.Outcome = OutcomeFiltered
-	case unchanged && !filtered && !elsewhere:
-		l.Outcome = OutcomeUnchanged
-	case elsewhere && !filtered && !unchanged:
-		l.Outcome = OutcomeUnknown
-	default:
-		l.Outcome = OutcomeLeftOut
+	return e.put(ExportLine{Records: left, Outcome: outcomeOfLeft(e.run), Reason: "which records, the ledger alone does not know"})
+}
+
+// outcomeOfLeft is what became of the records that a run left out, if it left them
+// out for one reason alone.
+func outcomeOfLeft(run *store.Run) string {
+	reasons := map[string]int64{
+		OutcomeFiltered: run.RecordsFiltered, OutcomeUnchanged: run.RecordsUnchanged, OutcomeUnknown: run.RecordsElsewhere,
 	}
-	return e.put(l)
+	maps.DeleteFunc(reasons, func(_ string, n int64) bool { return n == 0 })
+	if only := slices.Collect(maps.Keys(reasons)); len(only) == 1 {
+		return only[0]
+	}
+	return OutcomeLeftOut
 }
 
 // placedLine is a line and where in its file it belongs.

@@ -157,8 +157,12 @@ func (f *verifier) receipt(ctx context.Context) error {
 		what      string
 		then, now any
 	}{
-		{"status", then.Status, now.Status}, {"chunks", then.Chunks, now.Chunks}, {"records", then.Records, now.Records},
-		{"bytes", then.Bytes, now.Bytes}, {"attempts", then.Attempts, now.Attempts}, {"balanced", then.Balanced, now.Balanced},
+		{"status", then.Status, now.Status},
+		{"chunks", then.Chunks, now.Chunks},
+		{"records", then.Records, now.Records},
+		{"bytes", then.Bytes, now.Bytes},
+		{"attempts", then.Attempts, now.Attempts},
+		{"balanced", then.Balanced, now.Balanced},
 	} {
 		if c.then != c.now {
 			stored.fail("%s: stored is %+v, computed %+v", c.what, c.then, c.now)

@@ -365,7 +365,8 @@ func (s *sourceVerifier) wholeRun() {
 		what      string
 		now, then int64
 	}{
-		{"records", s.total.read, run.RecordsRead}, {"filtered records", s.total.left, run.RecordsFiltered},
+		{"records", s.total.read, run.RecordsRead},
+		{"filtered records", s.total.left, run.RecordsFiltered},
 		{"records of earlier runs", s.total.earlier, run.RecordsUnchanged + run.RecordsElsewhere},
 	} {
 		if c.now != c.then {

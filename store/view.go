@@ -58,7 +58,7 @@ func (c *Cursor[T]) Next() (row T, ok bool, err error) {
 func (c *Cursor[T]) Close() error { return c.rows.Close() }
 
 func openCursor[T any](ctx context.Context, tx *sql.Tx, scan func(*sql.Rows, *T) error, query string, args ...any) (*Cursor[T], error) {
-	rows, err := tx.QueryContext(ctx, query, args...)
+	rows, err := tx.QueryContext(ctx, query, args...) //nolint:rowserrcheck // Next does
 	if err != nil {
 		return nil, err
 	}
