@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/zeebo/xxh3"
-
 	"worqcron/store"
 )
 
@@ -302,7 +300,7 @@ func (m *chunkMaker) again(of *store.Chunk, lines []byte, number int64) store.Ch
 
 // linesHash is the hash of records as a spool has them.
 func linesHash(lines []byte) string {
-	sum := xxh3.New128()
+	sum := newRangeSum()
 	for _, part := range [][]byte{lines, {'\n'}} {
 		if _, err := sum.Write(part); err != nil {
 			panic(err) // a hash takes everything

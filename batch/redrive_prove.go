@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/zeebo/xxh3"
-
 	"worqcron/source"
 	"worqcron/store"
 )
@@ -17,7 +15,7 @@ import (
 // and, if that one read a mended file too, those before it; and earlier runs that
 // accepted records of the same content, which it left out.
 func (m *mendingFiles) prove(ctx context.Context, f store.SnapshotFile) (*overlaps, error) {
-	p := &proof{mendingFiles: m, file: f, sum: xxh3.New128()}
+	p := &proof{mendingFiles: m, file: f, sum: newRangeSum()}
 	if err := p.run(ctx, m.of, m.moves, m.index); err != nil {
 		return nil, err
 	}
@@ -69,7 +67,7 @@ func (m *mendingFiles) before(ctx context.Context, run *store.Run, f store.Snaps
 type proof struct {
 	*mendingFiles
 	file store.SnapshotFile
-	sum  *xxh3.Hasher128
+	sum  *rangeSum
 	list []store.Earlier
 }
 

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/zeebo/xxh3"
-
 	"worqcron/source"
 	"worqcron/store"
 )
@@ -18,7 +16,7 @@ type cover struct {
 	chunk   *chunkProof
 	segment *segmentProof // nil: it is the chunk
 
-	sum      *xxh3.Hasher128
+	sum      *rangeSum
 	spooled  bool  // sum is of records, not of the range's bytes
 	hashed   int64 // bytes are hashed up to here
 	seen     int64 // records
@@ -65,7 +63,7 @@ func (c *cover) hashTo(b *source.Block, end int64) {
 }
 
 // hashInto writes to a hash, which takes everything.
-func hashInto(sum *xxh3.Hasher128, parts ...[]byte) {
+func hashInto(sum *rangeSum, parts ...[]byte) {
 	for _, p := range parts {
 		if _, err := sum.Write(p); err != nil {
 			panic(err)
@@ -76,7 +74,7 @@ func hashInto(sum *xxh3.Hasher128, parts ...[]byte) {
 // chunkProof is a chunk of which not all ranges were read yet.
 type chunkProof struct {
 	row       store.OwnedRange // its first range
-	sum       *xxh3.Hasher128
+	sum       *rangeSum
 	body      []byte
 	head      int // bytes before its records
 	env       *envelope
@@ -154,7 +152,7 @@ func (p *bodyProofs) of(o *store.OwnedRange) *chunkProof {
 		c, p.spare = p.spare[n-1], p.spare[:n-1]
 		c.sum.Reset()
 	} else {
-		c = &chunkProof{sum: xxh3.New128()}
+		c = &chunkProof{sum: newRangeSum()}
 	}
 	c.row, c.past, c.missed, c.env = *o, 0, false, p.common
 	if p.byFile != nil {
@@ -238,7 +236,7 @@ func (p *bodyProofs) rangeless(ctx context.Context, v *store.View) (err error) {
 // segmentProof is a segment of which not all ranges were read yet.
 type segmentProof struct {
 	row     store.OwnedSegment // its first range
-	sum     *xxh3.Hasher128
+	sum     *rangeSum
 	records int64 // seen so far
 	past    int64 // of the ranges that were left behind, by the ledger
 	places  []int64
@@ -267,7 +265,7 @@ func (p *segmentProofs) cover(ctx context.Context, o *store.OwnedSegment) (*cove
 		if err != nil {
 			return nil, err
 		}
-		s = &segmentProof{row: *o, sum: xxh3.New128(), known: known}
+		s = &segmentProof{row: *o, sum: newRangeSum(), known: known}
 		p.open[o.Segment] = s
 	}
 	return &cover{ChunkRange: o.ChunkRange, segment: s, sum: s.sum, spooled: o.Spool != nil, hashed: o.ByteStart}, nil
