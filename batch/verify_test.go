@@ -24,7 +24,7 @@ func verified(t *testing.T, r *store.Reader, run *store.Run) []Check {
 }
 
 func TestVerify(t *testing.T) {
-	eachMadeUp(t, 2, func(t *testing.T, seed uint64, mode string, packed bool, limit int64) {
+	eachMadeUp(t, 1, func(t *testing.T, seed uint64, mode string, packed bool, limit int64) {
 		r, job, run, _ := madeUpRun(t, seed, mode, packed, limit)
 		for _, c := range verified(t, &r.Ledger.Reader, run) {
 			if !c.OK || !c.Made {
@@ -53,28 +53,46 @@ func TestVerify(t *testing.T) {
 	})
 }
 
-// tampered is a copy of a ledger, with one statement run behind the program's
-// back.
-func tampered(t *testing.T, path, statement string) *store.Reader {
+// execute runs statements on a ledger behind the program's back.
+func execute(t *testing.T, path string, statements ...string) {
 	t.Helper()
-	copied := filepath.Join(t.TempDir(), "copy.db")
-	run := func(path string, statements ...string) {
-		db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)&_pragma=ignore_check_constraints(1)")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, s := range statements {
-			if _, err := db.ExecContext(t.Context(), s); err != nil {
-				t.Fatalf("%s: %v", s, err)
-			}
-		}
-		if err := db.Close(); err != nil {
-			t.Fatal(err)
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)&_pragma=ignore_check_constraints(1)&_pragma=synchronous(OFF)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range statements {
+		if _, err := db.ExecContext(t.Context(), s); err != nil {
+			t.Fatalf("%s: %v", s, err)
 		}
 	}
-	run(path, "VACUUM INTO '"+copied+"'")
-	run(copied, "PRAGMA synchronous = OFF", "DROP TRIGGER chunks_keep_accepted", "DROP TRIGGER attempts_keep_outcome",
-		"DROP TRIGGER chunks_stay", "DROP TRIGGER attempts_stay", "DROP TRIGGER attempts_of_a_chunk", statement)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// openToTampering is a copy of a runner's ledger without the database triggers
+// that forbid what is wrong.
+func openToTampering(t *testing.T, r *Runner) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "open.db")
+	execute(t, r.Ledger.Path(), "VACUUM INTO '"+path+"'")
+	execute(t, path, "DROP TRIGGER chunks_keep_accepted", "DROP TRIGGER attempts_keep_outcome",
+		"DROP TRIGGER chunks_stay", "DROP TRIGGER attempts_stay", "DROP TRIGGER attempts_of_a_chunk")
+	return path
+}
+
+// tampered is a copy of such a ledger, with one statement run on it.
+func tampered(t *testing.T, path, statement string) *store.Reader {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(t.TempDir(), "copy.db")
+	if err := os.WriteFile(copied, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, copied, statement)
 	r, err := store.OpenReader(t.Context(), copied)
 	if err != nil {
 		t.Fatal(err)
@@ -136,11 +154,12 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 	for _, mode := range both {
 		for _, packed := range []bool{false, true} {
 			r, _, run, _ := madeUpRun(t, 7, mode, packed, 0)
+			path := openToTampering(t, r)
 			for _, m := range mutants {
 				if !slices.Contains(m.modes, mode) {
 					continue
 				}
-				list := verified(t, tampered(t, r.Ledger.Path(), m.statement), run)
+				list := verified(t, tampered(t, path, m.statement), run)
 				i := slices.IndexFunc(list, func(k Check) bool { return k.Name == m.finds })
 				if i < 0 || list[i].OK || !list[i].Made || strings.TrimSpace(list[i].Detail) == "" {
 					t.Errorf("mode %q, packed %v: %s\nis not found by %q: %+v", mode, packed, m.statement, m.finds, list)
@@ -196,7 +215,7 @@ func TestExportAndVerifyOfSplitChunks(t *testing.T) {
 		t.Fatal(err)
 	}
 	number := int64(len(list) + 1)
-	ledger := tampered(t, r.Ledger.Path(), fmt.Sprintf(`
+	ledger := tampered(t, openToTampering(t, r), fmt.Sprintf(`
 		UPDATE attempts SET outcome = 'refused', analytics_id = NULL WHERE chunk = 1;
 		UPDATE chunks SET state = 'split', reason = '413' WHERE chunk = 1;
 		UPDATE runs SET receipt = NULL, state = 'delivering', finished_at = NULL;
