@@ -8,7 +8,7 @@ import (
 )
 
 // readsAll are those whose plan has a scan of what the query made itself.
-var readsAll = []string{"StartsSince", "PlannedParts"}
+var readsAll = []string{"StartsSince", "PlannedParts", "files delivered again"}
 
 // The queries that run for each chunk, or over a history of years, must find
 // their rows by an index.
@@ -105,6 +105,16 @@ func TestQueriesUseIndexes(t *testing.T) {
 		{"RemoveRows dead letters", removeRows[5], 2, []string{"dead_letters USING PRIMARY KEY (run=? AND number=?)", "dead_letters USING PRIMARY KEY (run=?)"}},
 		{"RemoveSlots", removeSlots, 3, []string{"s USING PRIMARY KEY (schedule=? AND scheduled_for<?)", "r USING COVERING INDEX runs_by_schedule (schedule=? AND scheduled_for=?)"}},
 		{"RemoveSlots schedule", nextSlotSchedule, 1, []string{"slots USING PRIMARY KEY (schedule>?)"}},
+		{"Redrives", redrivesOf, 1, []string{"runs_by_redrive (redrive_of=?)"}},
+		{"Links", linksOfRun, 1, []string{"chunks_by_redrive (run=? AND redrive_of>?)"}},
+		{"SentAgain", chunkAgain, 2, []string{"chunks_by_redrive (run=? AND redrive_of=?)"}},
+		{"LastAttempts", lastAttempts, 3, []string{"attempts_by_chunk (run=? AND chunk>? AND chunk<?)"}},
+		{"FailedRemotely", failedRemotely, 3, []string{"attempts_by_chunk (run=? AND chunk>?)", "s USING INTEGER PRIMARY KEY (rowid=?)"}},
+		{"LookedUp", lookedUp, 1, []string{"attempts_by_chunk (run=?)", "s USING INTEGER PRIMARY KEY (rowid=?)"}},
+		{"root of a redrive", rootOfRedrive, 1, []string{"(run_id=?)", "chunks_by_redrive (run=? AND redrive_of>?)"}},
+		{"files delivered again", insertDeliveredAgain, 3, []string{"runs_by_redrive (redrive_of=?)", "chunks_by_redrive (run=? AND redrive_of=?)", "chunks_by_state (run=? AND state=?)"}},
+		{"Mendings", mendings, 2, []string{"runs_by_redrive (redrive_of>?)", "sqlite_autoindex_runs_1 (run_id=?)", "m USING PRIMARY KEY (run=? AND file=? AND number=?)"}},
+		{"MendedPlaces", mendedPlaces, 2, []string{"mended USING PRIMARY KEY (run=? AND file=?)"}},
 		{"ReplanRun", replanRun, 3, []string{"attempts_by_chunk (run=?)"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -157,7 +157,7 @@ WHERE s.run = ?2 AND s.content_hash <> '' AND s.unchanged_since = '' AND r.plann
   AND r.records_elsewhere = 0
   AND s.file NOT IN (
     SELECT g.file FROM chunks c INDEXED BY chunks_by_state CROSS JOIN chunk_ranges g ON g.run = c.run AND g.chunk = c.chunk
-    WHERE c.run = ?2 AND (c.state IN ('planned', 'sending', 'unknown') OR c.state = 'failed' AND c.chunk NOT IN (SELECT chunk FROM done)))
+    WHERE c.run = ?2 AND c.state IN ('planned', 'sending', 'failed', 'unknown') AND (c.state <> 'failed' OR c.chunk NOT IN (SELECT chunk FROM done)))
   AND s.file NOT IN (
     SELECT g.file FROM segments c CROSS JOIN segment_ranges g ON g.run = c.run AND g.segment = c.segment
     WHERE c.run = ?2 AND c.begun < c.records AND (c.state IN ('planned', 'unknown') OR c.state <> 'accepted' AND c.records - c.begun > (
@@ -220,10 +220,11 @@ type Content struct {
 
 const mendings = `
 SELECT r.id, n.file, o.size, o.content_hash, n.size, n.content_hash
-FROM runs r
+FROM runs r INDEXED BY runs_by_redrive
 JOIN runs b ON b.run_id = r.redrive_of
 JOIN snapshots n ON n.run = r.id
-JOIN (SELECT DISTINCT run, file, old_file FROM mended) m ON m.run = r.id AND m.file = n.file
+JOIN mended m ON m.run = n.run AND m.file = n.file
+  AND m.number = (SELECT number FROM mended WHERE run = n.run AND file = n.file ORDER BY number LIMIT 1)
 JOIN snapshots o ON o.run = b.id AND o.file = m.old_file
 WHERE r.redrive_of IS NOT NULL AND r.schedule = ?1 AND r.shape = ?2 AND r.planned_at IS NOT NULL
 ORDER BY r.id`
