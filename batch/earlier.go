@@ -60,14 +60,12 @@ func (e *earlier) at(offset int64) known {
 }
 
 // inMended is what is known of a record where a file was mended: in the place of a
-// dead letter it goes out; elsewhere its bytes must have been planned, and what
+// dead letter it goes out as any record; elsewhere its bytes must have been planned, and what
 // was not accepted since stays with the run that did.
 func (e *earlier) inMended(offset int64, result known) known {
 	switch {
-	case e.mended == nil:
+	case e.mended == nil || e.mended.isPlace(offset):
 		return result
-	case e.mended.isPlace(offset):
-		return knownNothing
 	case e.mended.proven.find(offset, offset+1) == nil:
 		return knownStray
 	case result == knownAccepted:

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,6 +29,7 @@ func (r *Runner) checkMended(ctx context.Context, job *Job, of *store.Run) error
 // MendedFile is a file in which dead letters of a run were mended.
 type MendedFile struct {
 	Old    store.SnapshotFile
+	Now    store.Content
 	Places []store.Mended // of all its dead letters, mended or not
 
 	proven *overlaps // where the bytes stand that earlier runs planned
@@ -37,6 +39,10 @@ type MendedFile struct {
 // proves that nothing else in them changed. Nothing mended is a
 // *NothingToRedriveError.
 func FindMended(ctx context.Context, r *store.Reader, job *Job, of *store.Run) (list []MendedFile, err error) {
+	sent, err := sentDead(ctx, r, of)
+	if err != nil {
+		return nil, err
+	}
 	dead, err := deadByFile(ctx, r, of)
 	if err != nil {
 		return nil, err
@@ -49,6 +55,7 @@ func FindMended(ctx context.Context, r *store.Reader, job *Job, of *store.Run) (
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, m.snapshot.Close()) }()
+	var before *store.Run
 	for _, f := range m.files {
 		if len(dead[f.File]) == 0 {
 			continue
@@ -66,9 +73,17 @@ func FindMended(ctx context.Context, r *store.Reader, job *Job, of *store.Run) (
 			return nil, err
 		}
 		m.moves[f.File] = forward(places)
-		list = append(list, MendedFile{Old: f, Places: places})
+		if sent[f.File] != nil {
+			before = sent[f.File]
+			continue
+		}
+		list = append(list, MendedFile{Old: f, Now: store.Content{Size: now.Size, Hash: hash}, Places: places})
 	}
-	if len(list) == 0 {
+	switch {
+	case len(list) == 0 && before != nil:
+		return nil, &NothingToRedriveError{Run: of.Name(), What: fmt.Sprintf(
+			"the dead letters of files that were mended went out with run %s\n  hint: 'worqcron redrive %s --dead' sends those that were still bad then, once they are mended", before.Name(), before.Name())}
+	case len(list) == 0:
 		return nil, &NothingToRedriveError{Run: of.Name(), What: "the files with its dead letters have the bytes that they had: mend them first"}
 	}
 	for i := range list {
@@ -82,21 +97,31 @@ func FindMended(ctx context.Context, r *store.Reader, job *Job, of *store.Run) (
 	return list, nil
 }
 
-// deadByFile returns a run's dead letters by the file that they lie in, in order.
-func deadByFile(ctx context.Context, r *store.Reader, of *store.Run) (map[int][]store.DeadLetter, error) {
+// sentDead tells of which files of a run an earlier redrive sent the dead letters.
+// What was still bad in them then is a dead letter of that one.
+func sentDead(ctx context.Context, r *store.Reader, of *store.Run) (map[int]*store.Run, error) {
 	again, err := r.Redrives(ctx, of)
 	if err != nil {
 		return nil, err
 	}
+	sent := map[int]*store.Run{}
 	for _, run := range again {
-		var what Redrive
-		if err := json.Unmarshal([]byte(run.RedriveWhat), &what); err != nil {
-			return nil, fmt.Errorf("run %s: what it redrives: %w", run.RunID, err)
+		if run.PlannedAt == nil {
+			continue
 		}
-		if what.Dead && run.PlannedAt != nil {
-			return nil, fmt.Errorf("dead letters of run %s were sent again by run %s\n  hint: 'worqcron redrive %s --dead' sends those that were still bad then, once they are mended", of.Name(), run.Name(), run.Name())
+		files, err := r.MendedFiles(ctx, run.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range files {
+			sent[f] = run
 		}
 	}
+	return sent, nil
+}
+
+// deadByFile returns a run's dead letters by the file that they lie in, in order.
+func deadByFile(ctx context.Context, r *store.Reader, of *store.Run) (map[int][]store.DeadLetter, error) {
 	dead := map[int][]store.DeadLetter{}
 	for after := int64(0); ; {
 		page, err := r.DeadLetters(ctx, of.ID, after, 1000)
@@ -142,6 +167,7 @@ func canReadAgain(ctx context.Context, r *store.Reader, job *Job, of *store.Run)
 type mendingFiles struct {
 	reader   *store.Reader
 	of       *store.Run
+	job      *Job
 	files    []store.SnapshotFile // those that the run read
 	snapshot *source.Snapshot
 	index    map[int]int    // file of the run → file in snapshot
@@ -153,7 +179,7 @@ func openMending(ctx context.Context, r *store.Reader, job *Job, of *store.Run) 
 	if err != nil {
 		return nil, err
 	}
-	m := &mendingFiles{reader: r, of: of, index: map[int]int{}, moves: map[int][]move{}}
+	m := &mendingFiles{reader: r, of: of, job: job, index: map[int]int{}, moves: map[int][]move{}}
 	var paths []string
 	for _, f := range all {
 		if f.UnchangedSince != "" || f.Records == 0 {
@@ -262,7 +288,13 @@ func (p *planning) readMended(ctx context.Context) (*store.End, error) {
 		if err != nil {
 			return nil, err
 		}
-		h.files[i] = &earlier{ranges: moved(there, forward(f.Places)), mended: &p.mended[i]}
+		here, err := p.runner.Ledger.EarlierRanges(ctx, p.run, f.Now.Size, f.Now.Hash) // of a run that read the mended file before
+		if err != nil {
+			return nil, err
+		}
+		known := append(moved(there, forward(f.Places)), here...)
+		slices.SortStableFunc(known, func(a, b store.Earlier) int { return cmp.Compare(a.Start, b.Start) })
+		h.files[i] = &earlier{ranges: known, mended: &p.mended[i]}
 		p.part.Mended = append(p.part.Mended, f.Places...)
 	}
 	if err := p.start(ctx, h); err != nil {
@@ -273,7 +305,7 @@ func (p *planning) readMended(ctx context.Context) (*store.End, error) {
 
 // checkHeader refuses a mended file of which the header changed too.
 func (p *planning) checkHeader(file int, header string) error {
-	if p.mended == nil || p.mended[file].Old.Header == header {
+	if len(p.mended) == 0 || p.mended[file].Old.Header == header {
 		return nil
 	}
 	return p.stray(file, 1, "the header changed too")

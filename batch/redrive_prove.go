@@ -10,143 +10,140 @@ import (
 	"worqcron/store"
 )
 
-// prove compares what earlier runs planned of a file with the bytes that stand
-// there now, and returns where those are. The runs are the one that is redriven
-// and, if that one read a mended file too, those before it; and earlier runs that
-// accepted records of the same content, which it left out.
+// prove compares what runs planned of a file with the bytes that stand there now,
+// and returns where those are. The runs are the one that is redriven, of which each
+// byte must be as it was; if that one read a mended file too, those before it; and
+// others that accepted records of the same content.
 func (m *mendingFiles) prove(ctx context.Context, f store.SnapshotFile) (*overlaps, error) {
-	p := &proof{mendingFiles: m, file: f, sum: newRangeSum()}
-	if err := p.run(ctx, m.of, m.moves, m.index); err != nil {
+	p := &proof{path: f.Path, sum: newRangeSum()}
+	err := p.run(ctx, m, f.File)
+	var otherwise *notAsPlanned
+	if errors.As(err, &otherwise) {
+		err = m.otherwise(f.Path, otherwise.lines)
+	}
+	if err != nil {
 		return nil, err
 	}
-	chain := [][]move{m.moves[f.File]}
-	for run, file := m.of, f; ; {
-		if err := p.others(ctx, run, file, chain); err != nil {
+	seen := map[int64]bool{m.of.ID: true}
+	for run, file := m.of, &f; run != nil; {
+		if err := m.others(ctx, p, run, file, seen); err != nil {
 			return nil, err
 		}
-		above, before, moves, err := m.before(ctx, run, file)
-		if err != nil {
+		if run, file, err = m.before(ctx, run, file); err != nil {
 			return nil, err
 		}
-		if above == nil {
-			return newOverlaps(p.list), nil
+		if run != nil {
+			if err := m.other(ctx, p, run, seen); err != nil {
+				return nil, err
+			}
 		}
-		chain = append([][]move{moves}, chain...)
-		if err := p.soleRun(ctx, above, before.File, chain); err != nil {
-			return nil, err
-		}
-		run, file = above, before
 	}
+	return newOverlaps(p.list), nil
 }
 
 // before finds the run and the file that a mended file was before it was mended;
 // nil if it was not.
-func (m *mendingFiles) before(ctx context.Context, run *store.Run, f store.SnapshotFile) (*store.Run, store.SnapshotFile, []move, error) {
-	none := store.SnapshotFile{}
+func (m *mendingFiles) before(ctx context.Context, run *store.Run, f *store.SnapshotFile) (*store.Run, *store.SnapshotFile, error) {
 	places, err := m.reader.MendedPlaces(ctx, run.ID, f.File)
 	if err != nil || len(places) == 0 {
-		return nil, none, nil, err
+		return nil, nil, err
 	}
 	above, err := m.reader.FindRun(ctx, run.RedriveOf)
 	if err != nil {
-		return nil, none, nil, err
+		return nil, nil, err
 	}
 	files, err := m.reader.Files(ctx, above.ID)
 	if err != nil {
-		return nil, none, nil, err
+		return nil, nil, err
 	}
-	for _, file := range files {
-		if file.File == places[0].OldFile {
-			return above, file, forward(places), nil
+	for i := range files {
+		if files[i].File == places[0].OldFile {
+			return above, &files[i], nil
 		}
 	}
-	return nil, none, nil, fmt.Errorf("run %s has no file %d", above.RunID, places[0].OldFile)
+	return nil, nil, fmt.Errorf("run %s has no file %d", above.RunID, places[0].OldFile)
 }
 
-// proof is a comparison under way.
-type proof struct {
-	*mendingFiles
-	file store.SnapshotFile
-	sum  *rangeSum
-	list []store.Earlier
-}
-
-// others compares what other runs accepted of the same content.
-func (p *proof) others(ctx context.Context, run *store.Run, f store.SnapshotFile, chain [][]move) error {
-	list, err := p.reader.EarlierRanges(ctx, run, f.Size, f.ContentHash)
+// others compares what other runs have of the content that a file was.
+func (m *mendingFiles) others(ctx context.Context, p *proof, run *store.Run, f *store.SnapshotFile, seen map[int64]bool) error {
+	list, err := m.reader.EarlierRanges(ctx, run, f.Size, f.ContentHash)
 	if err != nil {
 		return err
 	}
-	seen := map[int64]bool{run.ID: true}
 	for _, g := range list {
 		if seen[g.Run] {
 			continue
 		}
-		seen[g.Run] = true
-		other, err := p.reader.RunOfRow(ctx, g.Run)
+		other, err := m.reader.RunOfRow(ctx, g.Run)
 		if err != nil {
 			return err
 		}
-		files, err := p.reader.Files(ctx, other.ID)
-		if err != nil {
+		if err := m.other(ctx, p, other, seen); err != nil {
 			return err
-		}
-		for _, of := range files {
-			if of.Size != f.Size || of.ContentHash != f.ContentHash {
-				continue
-			}
-			if err := p.soleRun(ctx, other, of.File, chain); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
 }
 
-// soleRun compares chunks of another run that have records of one of its files
-// alone. What does not compare there is just not proven.
-func (p *proof) soleRun(ctx context.Context, run *store.Run, file int, chain [][]move) error {
-	return p.each(ctx, run, func(hash string, ranges []store.ChunkRange) error {
-		for _, g := range ranges {
-			if g.File != file {
-				return nil
-			}
-		}
-		err := p.compare(hash, ranges, func(g store.ChunkRange) (source.Range, bool) {
-			now := source.Range{File: p.index[p.file.File], Start: g.ByteStart, End: g.ByteEnd}
-			ok := true
-			for _, moves := range chain {
-				now, ok = shifted(now, moves, ok)
-			}
-			return now, ok
-		}, run.ID)
-		var otherwise *notAsPlanned
-		if errors.As(err, &otherwise) {
-			return nil
-		}
+// other compares what another run planned of the file. What is not there any more
+// as it planned it is just not proven by it.
+func (m *mendingFiles) other(ctx context.Context, p *proof, run *store.Run, seen map[int64]bool) (err error) {
+	seen[run.ID] = true
+	dead, err := deadByFile(ctx, m.reader, run)
+	var none *NothingToRedriveError
+	if err != nil && !errors.As(err, &none) {
 		return err
-	})
+	}
+	o, err := openMending(ctx, m.reader, m.job, run)
+	if err != nil {
+		return nil //nolint:nilerr // a file of it is gone
+	}
+	defer func() { err = errors.Join(err, o.snapshot.Close()) }()
+	file := -1
+	for _, f := range o.files {
+		places, err := o.places(f, dead[f.File])
+		if err != nil {
+			return err
+		}
+		o.moves[f.File] = forward(places)
+		if f.Path == p.path {
+			file = f.File
+		}
+	}
+	err = p.run(ctx, o, file)
+	var otherwise *notAsPlanned
+	if errors.As(err, &otherwise) {
+		return nil
+	}
+	return err
 }
 
-// run compares all chunks of the redriven run that have a record of the file.
-func (p *proof) run(ctx context.Context, run *store.Run, moves map[int][]move, index map[int]int) error {
-	return p.each(ctx, run, func(hash string, ranges []store.ChunkRange) error {
-		mine := false
+// proof is a comparison under way.
+type proof struct {
+	path string
+	sum  *rangeSum
+	list []store.Earlier // where bytes stand that were planned
+}
+
+// run compares all chunks of a run that have a record of one of its files. It goes
+// to the end also where one of them is a *notAsPlanned.
+func (p *proof) run(ctx context.Context, m *mendingFiles, file int) error {
+	var otherwise error
+	err := p.each(ctx, m, func(hash string, ranges []store.ChunkRange) error {
 		for _, g := range ranges {
-			mine = mine || g.File == p.file.File
+			if g.File == file {
+				err := p.compare(m, file, hash, ranges)
+				var not *notAsPlanned
+				if errors.As(err, &not) {
+					otherwise = cmp.Or(otherwise, err)
+					return nil
+				}
+				return err
+			}
 		}
-		if !mine {
-			return nil
-		}
-		err := p.compare(hash, ranges, func(g store.ChunkRange) (source.Range, bool) {
-			return shifted(source.Range{File: index[g.File], Start: g.ByteStart, End: g.ByteEnd}, moves[g.File], true)
-		}, run.ID)
-		var otherwise *notAsPlanned
-		if errors.As(err, &otherwise) {
-			return p.otherwise(p.file.Path, linesOf(ranges, p.file.File))
-		}
-		return err
+		return nil
 	})
+	return cmp.Or(err, otherwise)
 }
 
 // linesOf names the lines of a file that ranges lie in.
@@ -163,9 +160,9 @@ func linesOf(ranges []store.ChunkRange, file int) string {
 // each hands over what a run planned with a hash of the files' bytes: its chunks
 // and segments. Those in a spool are none: a redrive's records are those of
 // another run.
-func (p *proof) each(ctx context.Context, run *store.Run, fn func(hash string, ranges []store.ChunkRange) error) error {
+func (p *proof) each(ctx context.Context, m *mendingFiles, fn func(hash string, ranges []store.ChunkRange) error) error {
 	for after := int64(0); ; {
-		page, err := p.reader.Chunks(ctx, run.ID, after, 500)
+		page, err := m.reader.Chunks(ctx, m.of.ID, after, 500)
 		if err != nil {
 			return err
 		}
@@ -182,7 +179,7 @@ func (p *proof) each(ctx context.Context, run *store.Run, fn func(hash string, r
 		}
 	}
 	for after := int64(0); ; {
-		page, err := p.reader.OpenSegments(ctx, run.ID, after, 100)
+		page, err := m.reader.OpenSegments(ctx, m.of.ID, after, 100)
 		if err != nil || len(page) == 0 {
 			return err
 		}
@@ -198,28 +195,29 @@ func (p *proof) each(ctx context.Context, run *store.Run, fn func(hash string, r
 }
 
 // notAsPlanned says that bytes are not those that were planned.
-type notAsPlanned struct{}
+type notAsPlanned struct{ lines string }
 
-func (*notAsPlanned) Error() string { return "not as planned" }
+func (e *notAsPlanned) Error() string { return e.lines + " are not as planned" }
 
-// compare hashes ranges where they are now. place says where that is.
-func (p *proof) compare(hash string, ranges []store.ChunkRange, place func(store.ChunkRange) (source.Range, bool), run int64) error {
+// compare hashes ranges where they are now.
+func (p *proof) compare(m *mendingFiles, file int, hash string, ranges []store.ChunkRange) error {
 	p.sum.Reset()
 	var mine []store.Earlier
 	for _, g := range ranges {
-		now, ok := place(g)
-		if !ok || now.End > p.snapshot.Files[now.File].Size {
-			return &notAsPlanned{}
+		index, open := m.index[g.File]
+		now, ok := shifted(source.Range{File: index, Start: g.ByteStart, End: g.ByteEnd}, m.moves[g.File])
+		if !open || !ok || now.End > m.snapshot.Files[now.File].Size {
+			return &notAsPlanned{linesOf(ranges, file)}
 		}
-		if err := p.snapshot.HashRange(now, p.sum); err != nil {
+		if err := m.snapshot.HashRange(now, p.sum); err != nil {
 			return err
 		}
-		if now.File == p.index[p.file.File] {
-			mine = append(mine, store.Earlier{Run: run, Start: now.Start, End: now.End})
+		if g.File == file {
+			mine = append(mine, store.Earlier{Run: m.of.ID, Start: now.Start, End: now.End})
 		}
 	}
 	if sourceHash(p.sum) != hash {
-		return &notAsPlanned{}
+		return &notAsPlanned{linesOf(ranges, file)}
 	}
 	p.list = append(p.list, mine...)
 	return nil
@@ -227,9 +225,9 @@ func (p *proof) compare(hash string, ranges []store.ChunkRange, place func(store
 
 // shifted is where a range without a mended place lies in the other file; false if
 // it has one.
-func shifted(g source.Range, moves []move, ok bool) (source.Range, bool) {
+func shifted(g source.Range, moves []move) (source.Range, bool) {
 	i := firstBehind(moves, g.Start)
-	if !ok || i < len(moves) && moves[i].start < g.End {
+	if i < len(moves) && moves[i].start < g.End {
 		return g, false
 	}
 	by := shiftBefore(moves, i)

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -171,11 +172,11 @@ func (s *selecting) take(c Chosen, ranges []store.ChunkRange) {
 }
 
 // failedSegments takes chunks that were given up before they had a row.
-func (s *selecting) failedSegments(ctx context.Context) error {
+func (s *selecting) failedSegments(ctx context.Context) (err error) {
 	var stored *storedRun
 	defer func() {
 		if stored != nil {
-			stored.close()
+			err = errors.Join(err, stored.close())
 		}
 	}()
 	for after := int64(0); ; {
@@ -288,7 +289,7 @@ func mayHaveRun(last store.LastAttempt) bool {
 	case "flow_failed", "unknown":
 		return true
 	case "refused":
-		return last.StatusCode >= 400 && last.StatusCode < 500 && last.StatusCode != 413
+		return last.StatusCode >= 400 && last.StatusCode < 500 && last.StatusCode != http.StatusRequestEntityTooLarge
 	}
 	return false
 }

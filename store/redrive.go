@@ -265,6 +265,26 @@ func (r *Reader) Mendings(ctx context.Context, run *Run) ([]Mending, error) {
 	return list, nil
 }
 
+const mendedFiles = `SELECT DISTINCT old_file FROM mended WHERE run = ?`
+
+// MendedFiles returns which files of the run that it redrives a redrive found
+// mended.
+func (r *Reader) MendedFiles(ctx context.Context, run int64) (list []int, err error) {
+	rows, err := r.ro.QueryContext(ctx, mendedFiles, run)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var file int
+		if err := rows.Scan(&file); err != nil {
+			return nil, err
+		}
+		list = append(list, file)
+	}
+	return list, rows.Err()
+}
+
 // MendedPlaces returns what a redrive found mended in one of its files, in order.
 func (r *Reader) MendedPlaces(ctx context.Context, run int64, file int) (list []Mended, err error) {
 	rows, err := r.ro.QueryContext(ctx, mendedPlaces, run, file)

@@ -66,7 +66,8 @@ func chunkDetails(ctx context.Context, r *store.Reader, run *store.Run, files []
 		return chunkJSON{}, nil, err
 	}
 	j := chunkAsJSON(run, files, c, sent[c.Chunk])
-	return j, attempts, j.addAgain(ctx, r, run)
+	err = j.addAgain(ctx, r, run)
+	return j, attempts, err
 }
 
 func chunkAsJSON(run *store.Run, files []store.SnapshotFile, c store.Chunk, sent store.Sent) chunkJSON {
