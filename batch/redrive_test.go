@@ -309,6 +309,7 @@ func TestRedriveOfManyRecords(t *testing.T) {
 			text += fmt.Sprintf("%d,\"x\n%d\"\n", i, i)
 		}
 		job := recordsJob(t, map[string]string{"in.csv": text})
+		job.Delivery.MaxFailed = Share{Percent: 100, IsPercent: true}
 		j.refuse = `"a"`
 		first := runJob(t, r, job, Order{})
 		j.refuse = ""

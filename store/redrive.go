@@ -24,7 +24,7 @@ type Link struct {
 	State     ChunkState
 }
 
-const linksOfRun = `SELECT chunk, redrive_of, state FROM chunks WHERE run = ? AND redrive_of IS NOT NULL`
+const linksOfRun = `SELECT chunk, redrive_of, state FROM chunks INDEXED BY chunks_by_redrive WHERE run = ? AND redrive_of IS NOT NULL`
 
 // Links returns the chunks of a redrive that are linked to one.
 func (r *Reader) Links(ctx context.Context, run int64) ([]Link, error) {
@@ -51,7 +51,7 @@ type Again struct {
 	State ChunkState
 }
 
-const chunkAgain = `SELECT chunk, state FROM chunks WHERE run = ? AND redrive_of = ?`
+const chunkAgain = `SELECT chunk, state FROM chunks INDEXED BY chunks_by_redrive WHERE run = ? AND redrive_of = ?`
 
 // SentAgain returns the chunks that send a chunk of a run again, oldest first.
 func (r *Reader) SentAgain(ctx context.Context, run *Run, chunk int64) ([]Again, error) {
@@ -134,7 +134,7 @@ WITH RECURSIVE up (id, redrive_of) AS (
   SELECT id, redrive_of FROM runs WHERE id = ?
   UNION ALL
   SELECT r.id, r.redrive_of FROM up JOIN runs r ON r.run_id = up.redrive_of
-  WHERE EXISTS (SELECT 1 FROM chunks c WHERE c.run = up.id AND c.redrive_of IS NOT NULL))
+  WHERE EXISTS (SELECT 1 FROM chunks c INDEXED BY chunks_by_redrive WHERE c.run = up.id AND c.redrive_of IS NOT NULL))
 SELECT min(id) FROM up`
 
 // As insertDelivered, for the files of a run of which redrives sent chunks again:
@@ -142,11 +142,13 @@ SELECT min(id) FROM up`
 const insertDeliveredAgain = `
 WITH RECURSIVE again (root_chunk, run_id, chunk, state) AS (
   SELECT n.redrive_of, k.run_id, n.chunk, n.state
-  FROM runs p JOIN runs k ON k.redrive_of = p.run_id JOIN chunks n ON n.run = k.id AND n.redrive_of IS NOT NULL
+  FROM runs p CROSS JOIN runs k ON k.redrive_of = p.run_id
+  CROSS JOIN chunks n INDEXED BY chunks_by_redrive ON n.run = k.id AND n.redrive_of IS NOT NULL
   WHERE p.id = ?2
   UNION ALL
   SELECT a.root_chunk, k.run_id, n.chunk, n.state
-  FROM again a JOIN runs k ON k.redrive_of = a.run_id JOIN chunks n ON n.run = k.id AND n.redrive_of = a.chunk),
+  FROM again a CROSS JOIN runs k ON k.redrive_of = a.run_id
+  CROSS JOIN chunks n INDEXED BY chunks_by_redrive ON n.run = k.id AND n.redrive_of = a.chunk),
 done (chunk) AS (SELECT DISTINCT root_chunk FROM again WHERE state = 'accepted')
 INSERT INTO delivered_files (schedule, content_hash, shape, run_id, path, dead, delivered_at, size)
 SELECT r.schedule, s.content_hash, r.shape, (SELECT run_id FROM runs WHERE id = ?3), s.path,
