@@ -90,7 +90,6 @@ func TestQueriesUseIndexes(t *testing.T) {
 		{"ids unique", idsUnique, 1, []string{"(run=?)"}},
 		{"keys unique", keysUnique, 1, []string{"chunks_by_key (key=? AND run=? AND chunk>?)"}},
 		{"segments count", segmentsCount, 1, []string{"c USING PRIMARY KEY (run=? AND chunk>? AND chunk<?)"}},
-		{"taken over", countTakenOver, 1, []string{"chunks_by_state (run=? AND state=?)"}},
 		{"Removable", removableRuns, 4, []string{"runs_by_end (finished_at>? AND finished_at<?)", "chunks_by_state (run=? AND state=?)", "segments USING PRIMARY KEY (run=?)", "l USING COVERING INDEX runs_newest (schedule=?)"}},
 		{"Left", leftOfRun, 1, []string{"COVERING INDEX chunks_by_state (run=? AND state=?)", "segments USING PRIMARY KEY (run=?)"}},
 		{"CountLeft", countLeft, 1, []string{"COVERING INDEX chunks_by_state (run=? AND state=?)", "segments USING PRIMARY KEY (run=?)"}},

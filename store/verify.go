@@ -126,13 +126,3 @@ func (v *View) StoredReceipt(ctx context.Context, run int64) (text string, err e
 	err = v.tx.QueryRowContext(ctx, receiptText, run).Scan(&text)
 	return text, err
 }
-
-const countTakenOver = `
-SELECT (SELECT coalesce(sum(records), 0) FROM chunks INDEXED BY chunks_by_state WHERE run = ?1 AND state = 'failed' AND reason LIKE 'taken over by run %')
-     + (SELECT coalesce(sum(records - begun), 0) FROM segments WHERE run = ?1 AND state = 'failed' AND reason LIKE 'taken over by run %')`
-
-// TakenOverRecords is how many planned records of a run a later one took over.
-func (v *View) TakenOverRecords(ctx context.Context, run int64) (n int64, err error) {
-	err = v.tx.QueryRowContext(ctx, countTakenOver, run).Scan(&n)
-	return n, err
-}
