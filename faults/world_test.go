@@ -58,7 +58,9 @@ type world struct {
 	env    []string
 	server *server
 
-	damaged bool // the ledger was, by the test: it is not looked at in the end
+	damaged  bool // the ledger was, by the test: it is not looked at in the end
+	restored bool // an older ledger was put back: it knows less than the server
+	resends  bool // on_unknown = "resend": a flow may run twice
 }
 
 // newWorld makes a folder whose schedule "in" sends in.csv, a record a trigger,
@@ -296,6 +298,9 @@ func (w *world) check() {
 	if n := w.number(`SELECT count(*) FROM pragma_foreign_key_check`); n != 0 {
 		w.t.Errorf("foreign_key_check: %d rows", n)
 	}
+	if w.restored {
+		return
+	}
 	seen := w.server.requests()
 	if attempts := w.number(`SELECT count(*) FROM attempts`); int64(len(seen)) > attempts {
 		w.t.Errorf("the server saw %d triggers, the ledger has %d attempts", len(seen), attempts)
@@ -311,7 +316,7 @@ func (w *world) check() {
 		}
 	}
 	for key, n := range perKey {
-		if n > 1 {
+		if n > 1 && !w.resends || n > 2 {
 			w.t.Errorf("the flow ran %d times for %s", n, key)
 		}
 	}
