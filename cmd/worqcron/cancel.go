@@ -57,7 +57,7 @@ func (p *program) cancel(ctx context.Context, q cancelRequest, yes bool) error {
 	if q.Run, err = p.confirmCancel(ctx, cfg, q, yes); err != nil {
 		return err
 	}
-	ledger, err := store.Open(ctx, cfg.Ledger.Path, "cancel")
+	ledger, err := openLedger(ctx, cfg, "cancel", p.logger(slog.LevelWarn), false)
 	var busy *store.BusyError
 	if errors.As(err, &busy) && (busy.Role == "serve" || busy.Role == "run") {
 		return p.handOverCancel(ctx, cfg, q)

@@ -87,7 +87,7 @@ func (p *program) reconcile(ctx context.Context, q reconcileRequest) error {
 	} else if err := reader.Close(); err != nil {
 		return err
 	}
-	ledger, err := store.Open(ctx, cfg.Ledger.Path, "reconcile")
+	ledger, err := openLedger(ctx, cfg, "reconcile", p.logger(slog.LevelWarn), false)
 	var busy *store.BusyError
 	if errors.As(err, &busy) && busy.Role == "serve" {
 		return p.handOverReconcile(ctx, cfg, q)

@@ -89,7 +89,7 @@ func (p *program) redrive(ctx context.Context, q redriveRequest, dryRun, yes boo
 	if done, err := p.beforeRedrive(ctx, cfg, q, dryRun, yes); err != nil || done {
 		return err
 	}
-	ledger, err := store.Open(ctx, cfg.Ledger.Path, "redrive")
+	ledger, err := openLedger(ctx, cfg, "redrive", p.logger(slog.LevelWarn), false)
 	var busy *store.BusyError
 	if errors.As(err, &busy) && busy.Role == "serve" {
 		return p.handOverRedrive(ctx, cfg, q)
