@@ -161,7 +161,7 @@ func (c *checking) attempts() {
 				c.problem("I1: chunk %d is accepted, the server never accepted it: lost", row.chunk)
 			}
 		case "failed":
-			if said[400]+said[200]-accepts <= 0 && had["refused"]+had["flow_failed"] == 0 {
+			if said[400]+said[413]+said[200]-accepts <= 0 && had["refused"]+had["flow_failed"] == 0 {
 				c.problem("I1: chunk %d failed, the server never refused it", row.chunk)
 			}
 		case "unknown":

@@ -28,10 +28,11 @@ type answer struct {
 // answers is the mix. Those that are not "accepted" or "refused" leave the program
 // without knowledge: whether the flow ran, only the server's log says.
 var answers = []answer{
-	{name: "accepted", weight: 885, status: 200, accepts: true, body: `{"success":true,"analytics_id":%q}`, wait: 5 * time.Millisecond},
+	{name: "accepted", weight: 875, status: 200, accepts: true, body: `{"success":true,"analytics_id":%q}`, wait: 5 * time.Millisecond},
 	{name: "accepted slowly", weight: 15, status: 200, accepts: true, body: `{"success":true,"analytics_id":%q}`, wait: 150 * time.Millisecond},
 	{name: "accepted, no id", weight: 20, status: 200, accepts: true, body: `{"success":true}`},
 	{name: "refused", weight: 15, status: 400, body: `{"success":false,"message":"bad input"}`},
+	{name: "too large", weight: 10, status: 413, body: `{"success":false,"message":"too large"}`},
 	{name: "flow failed", weight: 10, status: 200, body: `{"success":false,"message":"it failed"}`},
 	{name: "throttled", weight: 5, status: 429, body: `{"success":false,"message":"slow down"}`},
 	{name: "500, it ran", weight: 10, status: 500, accepts: true, body: `{"message":"oh"}`},
