@@ -96,6 +96,7 @@ func (d *delivery) attempt(ctx, send context.Context, b *bodyBuilder, t *task, b
 		return nil, err
 	}
 	failpoint.Hit("after-outcome")
+	t.segment = 0 // its row is there
 	if paused {
 		d.runner.keepPause(send) // behind the outcome, which a crash must not make unknown
 	}
@@ -136,14 +137,11 @@ func (d *delivery) intent(ctx context.Context, t *task, hash string, bytes int64
 	}
 }
 
-// begin commits an intent; the first one of a chunk without a row writes it.
 func (d *delivery) begin(ctx context.Context, t *task, hash string, bytes int64) (id int64, err error) {
-	if t.begun {
+	if t.segment == 0 {
 		return d.runner.Ledger.BeginAttempt(ctx, d.run.ID, t.chunk.Chunk, hash, bytes)
 	}
-	id, err = d.runner.Ledger.BeginRecord(ctx, d.run.ID, t.chunk, hash, bytes)
-	t.begun = err == nil
-	return id, err
+	return d.runner.Ledger.BeginRecord(ctx, store.Intent{Run: d.run.ID, Chunk: t.chunk.Chunk, Segment: t.segment, BodyHash: hash, BodyBytes: bytes})
 }
 
 // fullWait is the time between looks at a full disk.

@@ -272,7 +272,7 @@ func (e *exporter) ofRecord(s *store.OwnedSegment, number int64) (l ExportLine, 
 	} else {
 		l = ExportLine{Records: 1, Chunk: number, Outcome: outcomeOf(s.State), Reason: s.Reason}
 	}
-	l.Key = chunkKey(e.run, s.SourceHash, number)
+	l.Key = store.Key(s.KeyPrefix, number)
 	return l, err
 }
 

@@ -2,7 +2,7 @@ package batch
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"maps"
 	"slices"
 
@@ -26,10 +26,8 @@ func (e *exporter) rangesOfFile(ctx context.Context) error {
 			break
 		}
 		left -= l.Records
-		if l.Records > 0 {
-			if err := e.put(l); err != nil {
-				return err
-			}
+		if err := e.put(l); err != nil {
+			return err
 		}
 		if err := next(); err != nil {
 			return err
@@ -64,6 +62,11 @@ type placedLine struct {
 // it; nil at the file's end.
 func (e *exporter) nextRange(ctx context.Context) (l ExportLine, next func() error, err error) {
 	chunk, seg, dead := e.chunks, e.segments, e.dead
+	if len(e.known) == 0 && seg.ok && seg.row.File == e.file.File {
+		if err := errors.Join(e.takeSegment(ctx, &seg.row), seg.advance()); err != nil {
+			return l, nil, err
+		}
+	}
 	at := int64(1 << 62)
 	if dead.ok && dead.row.File == e.file.File {
 		at, l, next = dead.row.ByteStart, ofDead(&dead.row), dead.advance
@@ -72,43 +75,31 @@ func (e *exporter) nextRange(ctx context.Context) (l ExportLine, next func() err
 		at, l, next = chunk.row.ByteStart, ofChunk(&chunk.row, chunk.row.ChunkRange.Records), chunk.advance
 	}
 	if len(e.known) > 0 && e.known[0].at < at {
-		at, l = e.known[0].at, e.known[0].line
+		l = e.known[0].line
 		next = func() error { e.known = e.known[1:]; return nil }
-	}
-	if len(e.known) == 0 && seg.ok && seg.row.File == e.file.File && seg.row.ByteStart <= at {
-		l, err = e.rangeOfSegment(ctx, &seg.row)
-		return l, seg.advance, err
 	}
 	return l, next, nil
 }
 
-// rangeOfSegment is the line of the records in a segment's range whose places the
-// ledger does not know; those that it does know come next.
-func (e *exporter) rangeOfSegment(ctx context.Context, s *store.OwnedSegment) (ExportLine, error) {
+// takeSegment makes the lines of the records in a segment's range.
+func (e *exporter) takeSegment(ctx context.Context, s *store.OwnedSegment) error {
 	if e.placesOf != s.Segment {
 		var err error
 		if e.places, err = e.view.RecordPlaces(ctx, e.run.ID, s); err != nil {
-			return ExportLine{}, err
+			return err
 		}
 		e.placesOf = s.Segment
 	}
 	for i, g := range e.places {
-		if g.Records == 0 || g.ByteStart < s.ByteStart || g.ByteStart >= s.ByteEnd {
+		if g.ByteStart < s.ByteStart || g.ByteStart >= s.ByteEnd {
 			continue
 		}
 		l, err := e.ofRecord(s, s.FirstChunk+int64(i))
 		if err != nil {
-			return l, err
+			return err
 		}
 		l.Line, l.LastLine = g.FirstLine, g.LastLine
 		e.known = append(e.known, placedLine{g.ByteStart, l})
 	}
-	l := ExportLine{
-		Line: s.FirstLine, LastLine: s.LastLine, Records: s.Records - int64(len(e.known)), Outcome: outcomeOf(s.State),
-		Reason: fmt.Sprintf("chunks of %d to %d that were not tried", s.FirstChunk, s.FirstChunk+s.SegmentRecords-1),
-	}
-	if s.Reason != "" {
-		l.Reason += ": " + s.Reason
-	}
-	return l, nil
+	return nil
 }

@@ -35,10 +35,10 @@ type packer struct {
 	ranges  []store.ChunkRange
 	sum     *rangeSum // over the bytes of its ranges
 
-	segments int64   // emitted so far
-	places   []int64 // of the records in the open segment, if it is spooled
-	clash    string  // a taken name that all records of the file have; "" if none
-	each     bool    // the file's records have to be looked at for taken names
+	segments int64        // emitted so far
+	places   store.Places // of the records in the open segment
+	clash    string       // a taken name that all records of the file have; "" if none
+	each     bool         // the file's records have to be looked at for taken names
 
 	totals packTotals
 }
@@ -285,7 +285,8 @@ func (p *packer) cut(at *place) error {
 // begin begins an empty chunk or segment.
 func (p *packer) begin(number int64) {
 	p.number = number
-	p.records, p.joined, p.ranges, p.places = 0, 0, p.ranges[:0], p.places[:0]
+	p.records, p.joined, p.ranges = 0, 0, p.ranges[:0]
+	p.places.Reset()
 	p.sum.Reset()
 }
 

@@ -48,9 +48,9 @@ func (q *chunkQueue) begin(ctx context.Context) (err error) {
 
 // task is a chunk to deliver.
 type task struct {
-	chunk  *store.Chunk
-	record []byte // its record's JSON, if the chunk was handed out before it had a row
-	begun  bool   // its row exists
+	chunk   *store.Chunk
+	record  []byte // its record's JSON, if the chunk was handed out before it had a row
+	segment int64  // which has it while it has none; else 0
 }
 
 // next returns the next chunk; nil when there is none left. The caller owns it.
@@ -61,7 +61,7 @@ func (q *chunkQueue) next(ctx context.Context) (*task, error) {
 	if len(q.pushed) > 0 { // whatever is left: they are of a chunk that was handed out
 		c := q.pushed[0]
 		q.pushed = q.pushed[1:]
-		return &task{chunk: &c, begun: true}, nil
+		return &task{chunk: &c}, nil
 	}
 	if q.left == 0 {
 		return nil, nil
@@ -96,14 +96,14 @@ func (q *chunkQueue) row(ctx context.Context) (*task, error) {
 			return nil, err
 		}
 		q.parts = q.parts[1:]
-		return &task{chunk: c, begun: true}, nil
+		return &task{chunk: c}, nil
 	}
 	if len(q.page) == 0 {
 		return nil, nil
 	}
 	c := q.page[0]
 	q.page = q.page[1:]
-	return &task{chunk: &c, begun: true}, nil
+	return &task{chunk: &c}, nil
 }
 
 // turnPage reads the next page of rows, without those that come in another way.
@@ -130,7 +130,7 @@ func (q *chunkQueue) record(ctx context.Context) (*task, error) {
 	number := q.todo[0]
 	q.todo = q.todo[1:]
 	c, record := q.reader.chunk(number)
-	return &task{chunk: c, record: record}, nil
+	return &task{chunk: c, record: record, segment: q.reader.segment.Segment}, nil
 }
 
 // loadSegment reads the next segment and finds out which of its chunks have no

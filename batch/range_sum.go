@@ -59,13 +59,3 @@ func (s *rangeSum) Size() int { return len([16]byte{}) }
 
 // BlockSize implements hash.Hash.
 func (s *rangeSum) BlockSize() int { return sumPiece }
-
-// recordHash is what rangeSum gives for the bytes of one record.
-func recordHash(raw []byte) [16]byte {
-	if len(raw) < sumPiece {
-		return xxh3.Hash128(raw).Bytes()
-	}
-	s := newRangeSum()
-	_, _ = s.Write(raw) // it has no errors
-	return [16]byte(s.Sum(nil))
-}

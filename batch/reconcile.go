@@ -136,6 +136,7 @@ type lookUp struct {
 	doubtful   []doubt
 	candidates map[int64][]worqhat.Execution // by attempt: unclaimed executions that it may have started
 	claimed    map[string]int                // by execution: how many attempts have it for a candidate
+	near       int64                         // the attempt of an execution that was listed before
 	seen       int
 	unreadable int
 	batch      []store.Remote
@@ -191,11 +192,12 @@ func (l *lookUp) execution(ctx context.Context, e worqhat.Execution) error {
 		l.unreadable++
 		return nil
 	}
-	owners, err := l.runner.Ledger.Claimants(ctx, e.ID)
+	owners, err := l.runner.Ledger.Claimants(ctx, e.ID, l.near)
 	if err != nil {
 		return err
 	}
 	for _, o := range owners {
+		l.near = o.AttemptID
 		l.batch = append(l.batch, store.Remote{AttemptID: o.AttemptID, Status: status, ExecutionID: o.ExecutionID, StartedAt: e.Started, EndedAt: e.Ended})
 	}
 	if len(l.batch) >= remoteBatch {

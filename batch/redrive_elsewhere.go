@@ -67,8 +67,6 @@ func (e *elsewhere) of(chunk int64, ranges []store.ChunkRange) string {
 	return ""
 }
 
-func (e *elsewhere) has(ranges []store.ChunkRange) bool { return e.find(ranges) != nil }
-
 func (e *elsewhere) find(ranges []store.ChunkRange) *store.Earlier {
 	for _, g := range ranges {
 		if o := e.files[g.File]; o != nil {

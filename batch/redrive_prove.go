@@ -157,17 +157,17 @@ func linesOf(ranges []store.ChunkRange, file int) string {
 	return fmt.Sprintf("lines %d to %d", first, last)
 }
 
-// each hands over what a run planned with a hash of the files' bytes: its chunks
-// and segments. Those in a spool are none: a redrive's records are those of
-// another run.
+// each hands over what a run planned with a hash of the files' bytes: its segments
+// or, without any, its chunks. Those in a spool are none: a redrive's records are
+// those of another run.
 func (p *proof) each(ctx context.Context, m *mendingFiles, fn func(hash string, ranges []store.ChunkRange) error) error {
+	if found, err := p.eachSegment(ctx, m, fn); found || err != nil {
+		return err
+	}
 	for after := int64(0); ; {
 		page, err := m.reader.Chunks(ctx, m.of.ID, after, 500)
-		if err != nil {
+		if err != nil || len(page) == 0 {
 			return err
-		}
-		if len(page) == 0 {
-			break
 		}
 		for _, c := range page {
 			after = c.Chunk
@@ -178,16 +178,19 @@ func (p *proof) each(ctx context.Context, m *mendingFiles, fn func(hash string, 
 			}
 		}
 	}
-	for after := int64(0); ; {
-		page, err := m.reader.OpenSegments(ctx, m.of.ID, after, 100)
+}
+
+func (p *proof) eachSegment(ctx context.Context, m *mendingFiles, fn func(hash string, ranges []store.ChunkRange) error) (found bool, err error) {
+	for after := int64(0); ; found = true {
+		page, err := m.reader.Segments(ctx, m.of.ID, after, 100)
 		if err != nil || len(page) == 0 {
-			return err
+			return found, err
 		}
 		for _, s := range page {
 			after = s.Segment
 			if s.Spool == nil {
 				if err := fn(s.SourceHash, s.Ranges); err != nil {
-					return err
+					return found, err
 				}
 			}
 		}

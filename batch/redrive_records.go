@@ -20,9 +20,10 @@ type storedRun struct {
 	run      *store.Run
 	records  *records
 	builder  *bodyBuilder
-	segments *segmentReader // with mode "records"
-	quoted   bool           // records are written inside a JSON string
-	above    *storedRun     // of a redrive, once it was needed
+	segments *segmentReader     // with mode "records"
+	places   []store.ChunkRange // of the records of the loaded segment
+	quoted   bool               // records are written inside a JSON string
+	above    *storedRun         // of a redrive, once it was needed
 }
 
 func openStoredRun(ctx context.Context, r *store.Reader, run *store.Run) (s *storedRun, err error) {
@@ -35,7 +36,7 @@ func openStoredRun(ctx context.Context, r *store.Reader, run *store.Run) (s *sto
 		return nil, err
 	}
 	if s.builder, err = s.records.newBuilder(); err == nil && s.records.envelope.perRecord {
-		s.segments, err = s.records.newSegmentReader(run)
+		s.segments, err = s.records.newSegmentReader()
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.close())
@@ -55,14 +56,6 @@ func (s *storedRun) close() error {
 		s.builder.close()
 	}
 	return errors.Join(err, s.records.close())
-}
-
-// load reads a segment; see segmentReader.load.
-func (s *storedRun) load(seg *store.Segment) error {
-	if s.segments.segment.Segment == seg.Segment && len(s.segments.list) > 0 {
-		return nil
-	}
-	return s.segments.load(*seg)
 }
 
 // chunk returns a chunk and its records as JSON, a line each without the last
@@ -98,15 +91,27 @@ func (s *storedRun) chunk(ctx context.Context, number int64) (c *store.Chunk, li
 
 // unbegun is chunk for one that is still only in its segment.
 func (s *storedRun) unbegun(ctx context.Context, number int64) (*store.Chunk, []byte, error) {
-	seg, err := s.reader.SegmentOf(ctx, s.run.ID, number)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := s.load(seg); err != nil {
-		return nil, nil, err
+	if seg := &s.segments.segment; len(s.segments.ends) == 0 || number < seg.FirstChunk || number > seg.LastChunk() {
+		if err := s.load(ctx, number); err != nil {
+			return nil, nil, err
+		}
 	}
 	c, record := s.segments.chunk(number)
+	at := number - s.segments.segment.FirstChunk
+	c.Ranges = s.places[at : at+1]
 	return c, record, nil
+}
+
+// load reads the segment of a chunk; see segmentReader.load.
+func (s *storedRun) load(ctx context.Context, number int64) error {
+	seg, err := s.reader.SegmentOf(ctx, s.run.ID, number)
+	if err != nil {
+		return err
+	}
+	if s.places, err = s.reader.RecordPlaces(ctx, s.run.ID, seg); err != nil {
+		return err
+	}
+	return s.segments.load(*seg)
 }
 
 // bodyAgain is the exact body of a redrive's chunk, whose spool is gone, from the

@@ -56,8 +56,7 @@ const (
 // SelectRedrive finds the chunks of a run that a redrive sends again. Left out are
 // those whose records went out since, or are about to: with an earlier redrive,
 // or with a later run of the same content, unless the job's policy is that all of
-// it goes out each time. It reads the ledger, and the source only where a later
-// run has a part of a segment.
+// it goes out each time. It reads the ledger alone.
 func SelectRedrive(ctx context.Context, r *store.Reader, job *Job, run *store.Run, what Redrive) (*Selection, error) {
 	s := &selecting{reader: r, run: run, what: what}
 	var err error
@@ -172,13 +171,7 @@ func (s *selecting) take(c Chosen, ranges []store.ChunkRange) {
 }
 
 // failedSegments takes chunks that were given up before they had a row.
-func (s *selecting) failedSegments(ctx context.Context) (err error) {
-	var stored *storedRun
-	defer func() {
-		if stored != nil {
-			err = errors.Join(err, stored.close())
-		}
-	}()
+func (s *selecting) failedSegments(ctx context.Context) error {
 	for after := int64(0); ; {
 		page, err := s.reader.OpenSegments(ctx, s.run.ID, after, queuePage)
 		if err != nil || len(page) == 0 {
@@ -191,12 +184,7 @@ func (s *selecting) failedSegments(ctx context.Context) (err error) {
 			if seg.State != store.ChunkFailed || !s.wanted(like.in(seg, s.what.Chunk), "") {
 				continue
 			}
-			if stored == nil {
-				if stored, err = openStoredRun(ctx, s.reader, s.run); err != nil {
-					return err
-				}
-			}
-			if err := s.segment(ctx, stored, seg, like); err != nil {
+			if err := s.segment(ctx, seg, like); err != nil {
 				return err
 			}
 		}
@@ -211,24 +199,15 @@ func (c Chosen) in(seg *store.Segment, asked int64) Chosen {
 	return c
 }
 
-// segment takes the chunks of a failed segment that have no row. Their records are
-// looked at one by one only where another run has some of them.
-func (s *selecting) segment(ctx context.Context, stored *storedRun, seg *store.Segment, like Chosen) error {
+// segment takes the chunks of a failed segment that have no row.
+func (s *selecting) segment(ctx context.Context, seg *store.Segment, like Chosen) error {
 	begun, err := s.reader.BegunChunks(ctx, s.run.ID, seg)
 	if err != nil {
 		return err
 	}
-	shared := s.elsewhere.has(seg.Ranges)
-	if shared {
-		if err := stored.load(seg); err != nil {
-			var changed *SourceChangedError
-			if errors.As(err, &changed) {
-				err = nil
-				s.LeftOut = append(s.LeftOut, LeftOut{seg.FirstChunk, fmt.Sprintf(
-					"and those up to chunk %d: another run has records of them, and which ones cannot be found out: %v", seg.LastChunk(), changed)})
-			}
-			return err
-		}
+	places, err := s.reader.RecordPlaces(ctx, s.run.ID, seg)
+	if err != nil {
+		return err
 	}
 	for n := seg.FirstChunk; n <= seg.LastChunk(); n++ {
 		if len(begun) > 0 && begun[0] == n {
@@ -236,15 +215,9 @@ func (s *selecting) segment(ctx context.Context, stored *storedRun, seg *store.S
 			continue
 		}
 		like.Chunk = n
-		if !s.wanted(like, "") {
-			continue
+		if s.wanted(like, "") {
+			s.take(like, places[n-seg.FirstChunk:][:1])
 		}
-		var ranges []store.ChunkRange
-		if shared {
-			c, _ := stored.segments.chunk(n)
-			ranges = c.Ranges
-		}
-		s.take(like, ranges)
 	}
 	return nil
 }

@@ -323,7 +323,7 @@ func (r *Runner) deliverAll(ctx context.Context, d *delivery) (*store.End, error
 		return nil, err
 	}
 	if d.records.envelope.perRecord {
-		if d.queue.reader, err = d.records.newSegmentReader(d.run); err != nil {
+		if d.queue.reader, err = d.records.newSegmentReader(); err != nil {
 			return nil, err
 		}
 		defer d.queue.reader.close()

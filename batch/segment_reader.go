@@ -2,8 +2,6 @@ package batch
 
 import (
 	"bytes"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 
 	"worqcron/source"
@@ -14,31 +12,23 @@ import (
 // goroutine uses it. It keeps a segment in memory.
 type segmentReader struct {
 	*bodyBuilder // for what it reads from; it builds no body
-	run          *store.Run
 	segment      store.Segment
 	text         []byte // the records' JSON
-	list         []segmentRecord
+	ends         []int  // where each record ends in text
 }
 
-// segmentRecord is one record of a loaded segment.
-type segmentRecord struct {
-	place    store.ChunkRange
-	hash     [16]byte // of its source bytes
-	from, to int      // within text
-}
-
-func (rec *records) newSegmentReader(run *store.Run) (*segmentReader, error) {
+func (rec *records) newSegmentReader() (*segmentReader, error) {
 	b, err := rec.newBuilder()
 	if err != nil {
 		return nil, err
 	}
-	return &segmentReader{bodyBuilder: b, run: run}, nil
+	return &segmentReader{bodyBuilder: b}, nil
 }
 
 // load reads a segment. Its records are those that were planned, or there is a
 // *SourceChangedError and none.
 func (s *segmentReader) load(seg store.Segment) error {
-	s.segment, s.text, s.list = seg, s.text[:0], s.list[:0]
+	s.segment, s.text, s.ends = seg, s.text[:0], s.ends[:0]
 	s.sum.Reset()
 	var err error
 	switch {
@@ -49,14 +39,14 @@ func (s *segmentReader) load(seg store.Segment) error {
 	default:
 		err = s.loadFromFile()
 	}
-	if err == nil && int64(len(s.list)) != seg.Records {
-		err = s.otherwise(fmt.Sprintf("has %d records instead of %d", len(s.list), seg.Records))
+	if err == nil && int64(len(s.ends)) != seg.Records {
+		err = s.otherwise(fmt.Sprintf("has %d records instead of %d", len(s.ends), seg.Records))
 	}
 	if err == nil && sourceHash(s.sum) != seg.SourceHash {
 		err = s.otherwise("has other bytes")
 	}
 	if err != nil {
-		s.list = s.list[:0]
+		s.ends = s.ends[:0]
 	}
 	return err
 }
@@ -73,32 +63,27 @@ func (s *segmentReader) loadFromFile() error {
 		if !ok || s.ranges == nil {
 			return s.otherwise("is not open")
 		}
-		before := len(s.list)
+		before := len(s.ends)
 		err := s.ranges.EachRecord(source.Range{File: file, Start: g.ByteStart, End: g.ByteEnd}, s.sum, func(rec source.RangeRecord) error {
-			s.add(rec.JSON, rec.Raw, store.ChunkRange{
-				File: g.File, ByteStart: rec.Start, ByteEnd: rec.End,
-				FirstLine: g.FirstLine + rec.Line, LastLine: g.FirstLine + rec.LastLine, Records: 1,
-			})
+			s.add(rec.JSON)
 			return nil
 		})
 		if err != nil {
 			return s.otherwise("cannot be read as planned (" + err.Error() + ")")
 		}
-		if n := int64(len(s.list) - before); n != g.Records {
+		if n := int64(len(s.ends) - before); n != g.Records {
 			return s.otherwise(fmt.Sprintf("has %d records instead of %d in a range", n, g.Records))
 		}
 	}
 	return nil
 }
 
-func (s *segmentReader) add(text, raw []byte, place store.ChunkRange) {
-	from := len(s.text)
+func (s *segmentReader) add(text []byte) {
 	s.text = append(s.text, text...)
-	s.list = append(s.list, segmentRecord{place: place, hash: recordHash(raw), from: from, to: len(s.text)})
+	s.ends = append(s.ends, len(s.text))
 }
 
-// loadFromSpool takes the lines of the segment's frame, of which the last has
-// the records' places.
+// loadFromSpool takes the lines of the segment's frame.
 func (s *segmentReader) loadFromSpool() error {
 	lines, err := s.readFrame(s.segment.Spool)
 	if err != nil {
@@ -107,53 +92,31 @@ func (s *segmentReader) loadFromSpool() error {
 	if _, err := s.sum.Write(lines); err != nil {
 		return err
 	}
-	end := bytes.LastIndexByte(lines[:len(lines)-1], '\n') + 1
-	var places []int64
-	if err := json.Unmarshal(lines[end:], &places); err != nil || len(places) != placeNumbers*bytes.Count(lines[:end], []byte{'\n'}) {
-		return s.otherwise("has no places")
-	}
-	for lines = lines[:end]; len(lines) > 0; places = places[placeNumbers:] {
+	for len(lines) > 0 {
 		n := bytes.IndexByte(lines, '\n')
-		s.add(lines[:n], lines[:n+1], store.ChunkRange{
-			File: s.segment.Ranges[0].File, ByteStart: places[0], ByteEnd: places[1], FirstLine: places[2], LastLine: places[3], Records: 1,
-		})
+		s.add(lines[:n])
 		lines = lines[n+1:]
 	}
 	return nil
 }
 
-// chunk makes the chunk of a record of the loaded segment, and returns with it
-// the record's JSON, which is the caller's.
+// chunk makes the chunk of a record of the loaded segment, without its place, and
+// returns with it the record's JSON, which is the caller's.
 func (s *segmentReader) chunk(number int64) (*store.Chunk, []byte) {
-	at := number - s.segment.FirstChunk
-	rec := &s.list[at]
-	text := bytes.Clone(s.text[rec.from:rec.to])
-	c := &store.Chunk{
+	at, from := number-s.segment.FirstChunk, 0
+	if at > 0 {
+		from = s.ends[at-1]
+	}
+	text := bytes.Clone(s.text[from:s.ends[at]])
+	return &store.Chunk{
 		Chunk: number, State: store.ChunkPlanned, Records: 1, BodyBytes: s.records.envelope.recordSize(text, number),
-		SourceHash: hashPrefix + hex.EncodeToString(rec.hash[:]), Key: chunkKey(s.run, s.segment.SourceHash, number),
-		Ranges: []store.ChunkRange{rec.place},
-	}
-	if spool := s.segment.Spool; spool != nil {
-		c.Spool = &store.SpoolRange{Start: spool.Start, End: spool.End, Line: at + 1}
-	}
-	return c, text
+		SourceHash: s.segment.SourceHash, Key: store.Key(s.segment.KeyPrefix, number), Segment: s.segment.Segment,
+	}, text
 }
 
-// atLine is the number of the chunk that has a line, or 0.
-func (s *segmentReader) atLine(line int64) int64 {
-	for i := range s.list {
-		if p := &s.list[i].place; p.FirstLine <= line && line <= p.LastLine {
-			return s.segment.FirstChunk + int64(i)
-		}
-	}
-	return 0
-}
-
-// maxFrame bounds the frame of a spooled segment: its records, the one that made
-// it full, and their places.
-func (rec *records) maxFrame() int64 {
-	return segmentBytes + rec.maxBytes + segmentRecords*placeNumbers*20
-}
+// maxFrame bounds the frame of a spooled segment: its records, and the one that
+// made it full.
+func (rec *records) maxFrame() int64 { return segmentBytes + rec.maxBytes + segmentRecords }
 
 // readFrame reads the lines of a spooled segment, all with a newline, valid until
 // the next call.
@@ -168,22 +131,25 @@ func (b *bodyBuilder) readFrame(g *store.SpoolRange) (lines []byte, err error) {
 	return b.frame, nil
 }
 
-// fillRecord builds the body of a chunk that is one record, read again by the
-// place that its row has.
+// fillRecord builds the body of a chunk that is one record, read again by its
+// place. That of a segment has no hash of its own: the last attempt's body tells
+// whether it is the same.
 func (b *bodyBuilder) fillRecord(c *store.Chunk) error {
 	record, err := b.readRecord(c)
 	if err != nil {
 		return err
 	}
-	if sourceHash(b.sum) != c.SourceHash || len(record) < len("{}") {
-		return b.changed(c, fmt.Sprintf("has other bytes for chunk %d", c.Chunk))
+	if len(record) < len("{}") {
+		return b.changed(c, fmt.Sprintf("has no record for chunk %d", c.Chunk))
 	}
 	b.buf = b.records.envelope.appendRecord(b.buf[:0], record, c)
+	if c.Segment == 0 && c.SourceHash != linesHash(record) || c.BodyHash != "" && c.BodyHash != bodyHash(b.buf) {
+		return b.changed(c, fmt.Sprintf("has other bytes for chunk %d", c.Chunk))
+	}
 	return nil
 }
 
 func (b *bodyBuilder) readRecord(c *store.Chunk) (record []byte, err error) {
-	b.sum.Reset()
 	if c.Spool != nil {
 		lines, err := b.readFrame(c.Spool)
 		if err != nil {
@@ -192,8 +158,7 @@ func (b *bodyBuilder) readRecord(c *store.Chunk) (record []byte, err error) {
 		for range c.Spool.Line {
 			record, lines, _ = bytes.Cut(lines, []byte{'\n'})
 		}
-		_, err = b.sum.Write(append(bytes.Clone(record), '\n'))
-		return record, err
+		return record, nil
 	}
 	if b.records.changed != nil {
 		return nil, b.records.changed

@@ -379,6 +379,10 @@ func TestFindChunk(t *testing.T) {
 		}
 		after.State = before.State
 		after.NotBefore = before.NotBefore
+		if after.BodyHash != bodyHash(body) {
+			t.Errorf("the hash of what was sent is %s", after.BodyHash)
+		}
+		after.BodyHash = ""
 		if !reflect.DeepEqual(after, before) {
 			t.Errorf("planned as %+v\nstored as  %+v", before, after)
 		}

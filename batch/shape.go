@@ -76,22 +76,25 @@ func plannedShape(r *store.Run) (shape, error) {
 	return s, nil
 }
 
-// chunkKey is the chunk's key: 128 bits of SHA-256 over what makes the chunk
-// itself. A run of a slot keeps its keys when it is planned again from the same
-// bytes; a run by hand and a redrive are known by their id. With chunk.mode = "records" sourceHash
-// is that of the chunk's segment, and the number tells its chunks apart.
-func chunkKey(r *store.Run, sourceHash string, chunk int64) string {
+// keyPrefix is what a chunk's key begins with, or the keys of all chunks of a
+// segment: 96 bits of SHA-256 over what makes it the one it is. store.Key adds the
+// chunk's number. A key stays the same when a slot is planned again from the same
+// bytes; a run by hand, a redrive, --force and another shape give others.
+func keyPrefix(r *store.Run, sourceHash string) string {
 	occasion := r.RunID
 	if r.Origin != "manual" && r.Origin != originRedrive {
 		occasion = r.ScheduledFor.UTC().Format(time.RFC3339Nano)
 	}
 	h := sha256.New()
-	for _, part := range []string{
-		r.Schedule, occasion, strconv.Itoa(r.Generation), r.Shape, sourceHash, strconv.FormatInt(chunk, 10),
-	} {
+	for _, part := range []string{r.Schedule, occasion, strconv.Itoa(r.Generation), r.Shape, sourceHash} {
 		fmt.Fprintf(h, "%d:%s,", len(part), part) // lengths keep neighbours apart
 	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	return hex.EncodeToString(h.Sum(nil)[:12])
+}
+
+// chunkKey is the key of a chunk with a hash of its own.
+func chunkKey(r *store.Run, sourceHash string, chunk int64) string {
+	return store.Key(keyPrefix(r, sourceHash), chunk)
 }
 
 // checkForm refuses options that do not go together, and a payload of which a

@@ -50,9 +50,9 @@ func (b *bodyBuilder) halves(run *store.Run, c *store.Chunk, first int64) ([]sto
 
 // located is a record of a chunk: where it lies, and in which of its ranges.
 type located struct {
-	recordPlace
-	file, part int
-	size       int64 // of its JSON
+	store.ChunkRange
+	part int
+	size int64 // of its JSON
 }
 
 // locate finds the records of a chunk; lines are those of its spooled frame, each
@@ -76,10 +76,10 @@ func (b *bodyBuilder) locate(c *store.Chunk) (list []located, lines []byte, err 
 func (b *bodyBuilder) locateInFiles(c *store.Chunk) (list []located, err error) {
 	for part, g := range c.Ranges {
 		err := b.eachRecord(c, g, func(r source.RangeRecord) error {
-			list = append(list, located{
-				recordPlace: recordPlace{r.Start, r.End, g.FirstLine + r.Line, g.FirstLine + r.LastLine},
-				file:        g.File, part: part, size: int64(len(r.JSON)),
-			})
+			at := store.ChunkRange{
+				File: g.File, ByteStart: r.Start, ByteEnd: r.End, FirstLine: g.FirstLine + r.Line, LastLine: g.FirstLine + r.LastLine, Records: 1,
+			}
+			list = append(list, located{at, part, int64(len(r.JSON))})
 			return nil
 		})
 		if err != nil {
@@ -123,7 +123,9 @@ func (b *bodyBuilder) locateInSpool(c *store.Chunk) (list []located, lines []byt
 	for part, g := range c.Ranges {
 		for range g.Records {
 			n := bytes.IndexByte(rest, '\n')
-			list = append(list, located{recordPlace: at[len(list)], file: g.File, part: part, size: int64(n)})
+			place := at[len(list)]
+			place.File = g.File
+			list = append(list, located{place, part, int64(n)})
 			rest = rest[n+1:]
 		}
 	}
@@ -149,10 +151,10 @@ func middleOf(records []located) int {
 func rangesOf(records []located) (list []store.ChunkRange) {
 	for i, r := range records {
 		if i == 0 || records[i-1].part != r.part {
-			list = append(list, store.ChunkRange{File: r.file, ByteStart: r.start, FirstLine: r.line})
+			list = append(list, store.ChunkRange{File: r.File, ByteStart: r.ByteStart, FirstLine: r.FirstLine})
 		}
 		last := &list[len(list)-1]
-		last.ByteEnd, last.LastLine = r.end, r.lastLine
+		last.ByteEnd, last.LastLine = r.ByteEnd, r.LastLine
 		last.Records++
 	}
 	return list
@@ -188,7 +190,7 @@ func (b *bodyBuilder) spoolHalves(parts []store.Chunk, lines []byte, records []l
 		size := int64(0)
 		for _, r := range records[:parts[i].Records] {
 			size += r.size + 1
-			s.places.add(r.recordPlace)
+			s.places.Add(r.ChunkRange)
 		}
 		b.sum.Reset()
 		_, err = b.sum.Write(lines[:size])

@@ -34,7 +34,7 @@ type spoolWriter struct {
 	written int64 // bytes in the file, counted behind the encoder
 	start   int64 // of the open frame
 	open    bool
-	places  places // of the open frame's records
+	places  store.Places // of the open frame's records
 }
 
 func createSpool(path string) (*spoolWriter, error) {

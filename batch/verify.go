@@ -188,6 +188,6 @@ func (f *verifier) keys(ctx context.Context) (err error) {
 			c.fail("chunk %d has the key %s instead of %s", k.Chunk, k.Key, want)
 			continue
 		}
-		c.proved++
+		c.proved += k.Chunks
 	}
 }

@@ -45,7 +45,7 @@ func (c *cover) add(b *source.Block, r *seenRecord) {
 		c.hashTo(b, r.end)
 	}
 	if c.segment != nil {
-		c.segment.add(r)
+		c.segment.records++
 		return
 	}
 	c.chunk.add(r.json)
@@ -237,17 +237,9 @@ func (p *bodyProofs) rangeless(ctx context.Context, v *store.View) (err error) {
 type segmentProof struct {
 	row     store.OwnedSegment // its first range
 	sum     *rangeSum
-	records int64 // seen so far
-	past    int64 // of the ranges that were left behind, by the ledger
-	places  []int64
-	known   []store.ChunkRange // what the ledger says of them
-}
-
-func (p *segmentProof) add(r *seenRecord) {
-	p.records++
-	if p.row.Spool != nil {
-		p.places = append(p.places, r.start, r.end, r.line, r.lastLine)
-	}
+	records int64              // seen so far
+	past    int64              // of the ranges that were left behind, by the ledger
+	places  []store.ChunkRange // of its records, by the ledger; none if they are damaged
 }
 
 // segmentProofs hashes the segments of a run anew.
@@ -261,11 +253,15 @@ type segmentProofs struct {
 func (p *segmentProofs) cover(ctx context.Context, o *store.OwnedSegment) (*cover, error) {
 	s := p.open[o.Segment]
 	if s == nil {
-		known, err := p.view.RecordPlaces(ctx, p.run.ID, o)
+		places, err := p.view.RecordPlaces(ctx, p.run.ID, o)
+		if errors.Is(err, store.ErrPlaces) {
+			p.checks.ranges.fail("segment %d: %v", o.Segment, err)
+			err = nil
+		}
 		if err != nil {
 			return nil, err
 		}
-		s = &segmentProof{row: *o, sum: newRangeSum(), known: known}
+		s = &segmentProof{row: *o, sum: newRangeSum(), places: places}
 		p.open[o.Segment] = s
 	}
 	return &cover{ChunkRange: o.ChunkRange, segment: s, sum: s.sum, spooled: o.Spool != nil, hashed: o.ByteStart}, nil
@@ -277,14 +273,9 @@ func (p *segmentProofs) passed(g *cover) {
 		return
 	}
 	delete(p.open, s.row.Segment)
-	if s.row.Spool != nil {
-		places, err := json.Marshal(s.places)
-		if err != nil {
-			panic(err) // numbers
-		}
-		hashInto(s.sum, places, []byte{'\n'})
-	}
 	if got := sourceHash(s.sum); got != s.row.SourceHash {
 		p.checks.hashes.fail("segment %d: the bytes of its source hash to %s, by the ledger to %s", s.row.Segment, got, s.row.SourceHash)
+		return
 	}
+	p.checks.hashes.proved += s.row.SegmentRecords
 }

@@ -200,7 +200,7 @@ func (s *sourceVerifier) record(ctx context.Context, b *source.Block, r *seenRec
 				s.checks.records.fail("%s:%d: the record is in two segments", s.file.Path, r.line)
 			}
 			segment = true
-			if err := s.recordChunk(c.segment, b, r); err != nil {
+			if err := s.recordChunk(c.segment, r); err != nil {
 				return err
 			}
 		case c.chunk.row.State != store.ChunkSplit:
@@ -231,33 +231,36 @@ func (s *sourceVerifier) owned(r *seenRecord, goesOut, dead bool) {
 	s.checks.records.proved++
 }
 
-// recordChunk proves the chunk of a segment's record, if it has a row.
-func (s *sourceVerifier) recordChunk(g *segmentProof, b *source.Block, r *seenRecord) error {
+// recordChunk proves the place of a segment's record, and its chunk's body if it has
+// a row.
+func (s *sourceVerifier) recordChunk(g *segmentProof, r *seenRecord) error {
 	number := g.row.FirstChunk + g.records - 1
-	at := int(g.records - 1)
-	if at < len(g.known) && g.known[at].Records > 0 {
-		k := g.known[at]
-		if k.ByteStart != r.start || k.ByteEnd != r.end || k.FirstLine != r.line || k.LastLine != r.lastLine {
-			s.checks.ranges.fail("chunk %d: its record is in lines %d to %d of %s, by the ledger in %d to %d", number, r.line, r.lastLine, s.file.Path, k.FirstLine, k.LastLine)
-		} else {
-			s.checks.ranges.proved++
-		}
+	if g.records > g.row.SegmentRecords {
+		return nil // the range says so
+	}
+	if g.places != nil {
+		s.recordPlace(g, number, r)
 	}
 	row, err := s.rows.rowOf(number)
 	if row == nil {
 		return err
 	}
 	own := *row
-	own.Key = chunkKey(s.run, g.row.SourceHash, number)
+	own.Key = store.Key(g.row.KeyPrefix, number)
 	p := s.bodies.of(&own)
 	p.add(r.json)
-	if own.Spooled {
-		hashInto(p.sum, r.json, []byte{'\n'})
-	} else {
-		hashInto(p.sum, b.Raw[r.start-b.Start:r.end-b.Start])
-	}
 	s.bodies.end(p)
 	return nil
+}
+
+// recordPlace proves the place of a segment's record.
+func (s *sourceVerifier) recordPlace(g *segmentProof, number int64, r *seenRecord) {
+	k := g.places[g.records-1]
+	if k.ByteStart != r.start || k.ByteEnd != r.end || k.FirstLine != r.line || k.LastLine != r.lastLine {
+		s.checks.ranges.fail("chunk %d: its record is in lines %d to %d of %s, by the ledger in %d to %d", number, r.line, r.lastLine, s.file.Path, k.FirstLine, k.LastLine)
+	} else {
+		s.checks.ranges.proved++
+	}
 }
 
 // takeDead takes the dead letter of a record, if it has one.

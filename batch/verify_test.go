@@ -123,17 +123,17 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		{both, `UPDATE attempts SET outcome = NULL, finished_at = NULL WHERE chunk = 2`, "attempts"},
 		{both, `UPDATE attempts SET chunk = 100000 WHERE chunk = 2`, "no stray attempts"},
 		{both, `UPDATE attempts SET body_bytes = body_bytes + 1 WHERE chunk = 2`, "same bytes"},
-		{both, `INSERT INTO attempts (run, chunk, number, body_hash, body_bytes, started_at, finished_at, outcome, reason, detail, status_code)
-			SELECT run, chunk, 2, 'xxh3-128:00', body_bytes, started_at, finished_at, 'refused', '', '', 400 FROM attempts WHERE chunk = 2`, "same bytes"},
+		{both, `INSERT INTO attempts (run, chunk, number, body_hash, body_bytes, started_at, finished_at, outcome, reason, detail, status_code, over)
+			SELECT run, chunk, 2, 'xxh3-128:00', body_bytes, started_at, finished_at, 'refused', '', '', 400, 1 FROM attempts WHERE chunk = 2`, "same bytes"},
 		{both, `UPDATE attempts SET analytics_id = (SELECT analytics_id FROM attempts WHERE chunk = 1) WHERE chunk = 2`, "ids unique"},
-		{both, `UPDATE chunks SET key = (SELECT key FROM chunks WHERE chunk = 1) WHERE chunk = 2`, "keys unique"},
-		{both, `UPDATE chunks SET key = '0123456789abcdef0123456789abcdef' WHERE chunk = 2`, "keys"},
+		{[]string{""}, `UPDATE chunks SET key = (SELECT key FROM chunks WHERE chunk = 1) WHERE chunk = 2`, "keys unique"},
+		{[]string{""}, `UPDATE chunks SET key = '0123456789abcdef0123456789abcdef' WHERE chunk = 2`, "keys"},
 		{both, `UPDATE attempts SET body_hash = 'xxh3-128:00' WHERE chunk = 2`, "bodies"},
 		{both, `UPDATE chunks SET body_bytes = body_bytes + 1 WHERE chunk = 2`, "bodies"},
-		{both, `UPDATE chunks SET source_hash = 'xxh3-128:00' WHERE chunk = 2`, "source hashes"},
-		{both, `UPDATE chunk_ranges SET last_line = last_line + 1 WHERE chunk = 2 AND part = 0`, "ranges"},
-		{both, `UPDATE chunk_ranges SET first_line = first_line - 1 WHERE chunk = 2 AND part = 0`, "ranges"},
-		{both, `UPDATE chunk_ranges SET byte_start = byte_start + 1 WHERE chunk = 2 AND part = 0`, "ranges"},
+		{[]string{""}, `UPDATE chunks SET source_hash = 'xxh3-128:00' WHERE chunk = 2`, "source hashes"},
+		{[]string{""}, `UPDATE chunk_ranges SET last_line = last_line + 1 WHERE chunk = 2 AND part = 0`, "ranges"},
+		{[]string{""}, `UPDATE chunk_ranges SET first_line = first_line - 1 WHERE chunk = 2 AND part = 0`, "ranges"},
+		{[]string{""}, `UPDATE chunk_ranges SET byte_start = byte_start + 1 WHERE chunk = 2 AND part = 0`, "ranges"},
 		{both, `UPDATE dead_letters SET reason = 'nul_byte' WHERE number = 1`, "dead letters"},
 		{both, `UPDATE dead_letters SET line = line + 1 WHERE number = 2`, "dead letters"},
 		{both, `UPDATE dead_letters SET byte_end = byte_end + 1 WHERE number = 2`, "dead letters"},
@@ -145,6 +145,11 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 			FROM chunk_ranges WHERE chunk = 2 AND part = 0`, "records"},
 		{[]string{""}, `UPDATE chunk_ranges SET records = records + 1 WHERE chunk = 2 AND part = 0`, "ranges"},
 		{[]string{""}, `UPDATE chunks SET records = records + 1 WHERE chunk = (SELECT max(chunk) FROM chunks)`, "ranges"},
+		{both, `UPDATE attempt_sums SET attempts = attempts + 1`, "sums"},
+		{both, `UPDATE attempt_sums SET bytes_sent = bytes_sent - 1`, "sums"},
+		{[]string{ModeRecords}, `UPDATE segments SET key_prefix = '0123456789abcdef01234567' WHERE segment = 1`, "keys"},
+		{[]string{ModeRecords}, `UPDATE segment_places SET places = CAST(substr(places, 1, length(places) - 1) || x'78' AS BLOB) WHERE segment = 1`, "ranges"},
+		{[]string{ModeRecords}, `UPDATE segment_places SET places = x'80' WHERE segment = 1`, "ranges"},
 		{[]string{ModeRecords}, `UPDATE segments SET begun = begun - 1 WHERE segment = 1`, "segments"},
 		{[]string{ModeRecords}, `UPDATE segments SET source_hash = 'xxh3-128:00' WHERE segment = 1`, "source hashes"},
 		{[]string{ModeRecords}, `UPDATE segment_ranges SET last_line = last_line + 1 WHERE segment = 1 AND part = 0`, "ranges"},
@@ -215,7 +220,7 @@ func TestExportAndVerifyOfSplitChunks(t *testing.T) {
 	}
 	number := int64(len(list) + 1)
 	ledger := tampered(t, openToTampering(t, r), fmt.Sprintf(`
-		UPDATE attempts SET outcome = 'refused', analytics_id = NULL WHERE chunk = 1;
+		UPDATE attempts SET outcome = 'refused', analytics_id = NULL, over = 1 WHERE chunk = 1;
 		UPDATE chunks SET state = 'split', reason = '413' WHERE chunk = 1;
 		UPDATE runs SET receipt = NULL, state = 'delivering', finished_at = NULL;
 		INSERT INTO chunks (run, chunk, state, reason, records, body_bytes, source_hash, key, not_before, spool_line)

@@ -127,15 +127,17 @@ func (g *largeLedger) open() (*sql.DB, error) {
 
 // What delivery does to a chunk: all but the last of done, the first half of half.
 const (
-	acceptChunks = `
-UPDATE chunks SET state = 'accepted' WHERE state = 'planned'
+	sendChunks = `
+UPDATE chunks SET state = 'sending' WHERE state = 'planned'
   AND chunk < (SELECT CASE schedule WHEN 'done' THEN ?1 ELSE ?1 / 2 END FROM runs WHERE id = run)`
 	makeAttempts = `
 INSERT INTO attempts (run, chunk, number, body_hash, body_bytes, started_at, finished_at, outcome, reason, detail, status_code, analytics_id, answer)
 SELECT run, chunk, 1, 'xxh3-128:' || lower(hex(randomblob(16))), body_bytes, 1767225600000 + chunk, 1767225600050 + chunk, 'accepted',
        'analytics_id', '200 OK: Workflow triggered successfully', 200, lower(hex(randomblob(16))),
        CAST('{"success":true,"message":"Workflow triggered successfully","timestamp":"2026-01-01T00:00:00.000Z","data":{"workflow_status":"started"}}' AS BLOB)
-FROM chunks WHERE state = 'accepted' ORDER BY run, chunk`
+FROM chunks WHERE state = 'sending' ORDER BY run, chunk`
+	sumAttempts  = `INSERT INTO attempt_sums (run, attempts, bytes_sent) SELECT run, count(*), sum(body_bytes) FROM attempts GROUP BY run`
+	acceptChunks = `UPDATE chunks SET state = 'accepted' WHERE state = 'sending'`
 )
 
 func (g *largeLedger) deliver(ctx context.Context) error {
@@ -143,9 +145,11 @@ func (g *largeLedger) deliver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = db.ExecContext(ctx, acceptChunks, g.chunks)
-	if err == nil {
-		_, err = db.ExecContext(ctx, makeAttempts)
+	_, err = db.ExecContext(ctx, sendChunks, g.chunks)
+	for _, query := range []string{makeAttempts, sumAttempts, acceptChunks} {
+		if err == nil {
+			_, err = db.ExecContext(ctx, query)
+		}
 	}
 	return errors.Join(err, db.Close())
 }
@@ -153,26 +157,27 @@ func (g *largeLedger) deliver(ctx context.Context) error {
 const (
 	runTables = `
 SELECT m.name FROM sqlite_schema m WHERE m.type = 'table' AND EXISTS (SELECT 1 FROM pragma_table_info(m.name) c WHERE c.name = 'run') ORDER BY m.name = 'attempts', m.name`
-	columnsOf  = `SELECT name FROM pragma_table_info(?) WHERE name <> 'attempt_id' ORDER BY cid`
-	ownIndexes = `
-SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL AND sql NOT LIKE '%UNIQUE%'
-  AND tbl_name IN ('attempts', 'chunks', 'chunk_ranges')`
+	columnsOf = `SELECT name FROM pragma_table_info(?) WHERE name <> 'attempt_id' ORDER BY cid`
+	setAside  = `
+SELECT type || ' ' || name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL AND sql NOT LIKE '%UNIQUE%'
+  AND tbl_name IN ('attempts', 'chunks', 'chunk_ranges') OR name = 'attempts_of_a_chunk'`
 )
 
 // multiply copies the delivered run so often, each with keys and ids of its own.
-// Indexes are made anew at the end, in order.
+// Indexes are made anew at the end, in order, and so is the database trigger that
+// would let in no attempt of a chunk that was accepted.
 func (g *largeLedger) multiply(ctx context.Context, times int) (err error) {
 	db, err := g.open()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	indexes, err := texts(ctx, db, ownIndexes)
+	aside, err := texts(ctx, db, setAside)
 	if err != nil {
 		return err
 	}
-	for i := 0; i < len(indexes); i += 2 {
-		if _, err := db.ExecContext(ctx, "DROP INDEX "+indexes[i]); err != nil {
+	for i := 0; i < len(aside); i += 2 {
+		if _, err := db.ExecContext(ctx, "DROP "+aside[i]); err != nil {
 			return err
 		}
 	}
@@ -181,8 +186,8 @@ func (g *largeLedger) multiply(ctx context.Context, times int) (err error) {
 			return err
 		}
 	}
-	for i := 1; i < len(indexes); i += 2 {
-		if _, err := db.ExecContext(ctx, indexes[i]); err != nil {
+	for i := 1; i < len(aside); i += 2 {
+		if _, err := db.ExecContext(ctx, aside[i]); err != nil {
 			return err
 		}
 	}
@@ -214,8 +219,12 @@ func copyOnce(ctx context.Context, db *sql.DB, n int) error {
 				if table == "runs" {
 					values[i] = strconv.Itoa(n)
 				}
-			case "run_id", "key", "analytics_id":
+			case "run_id", "analytics_id":
 				values[i] = "lower(hex(randomblob(16)))"
+			case "key":
+				values[i] = "CASE WHEN key = '' THEN '' ELSE lower(hex(randomblob(16))) END"
+			case "key_prefix":
+				values[i] = "lower(hex(randomblob(12)))"
 			default:
 				values[i] = c
 			}

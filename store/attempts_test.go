@@ -73,8 +73,10 @@ func TestBeginAttemptIsRefused(t *testing.T) {
 		{"run stopped", func(t *testing.T, l *Ledger, r *Run) { settle(t, l, r, Stopped) }},
 		{"run planned anew", func(t *testing.T, l *Ledger, r *Run) { must(t, l.ReplanRun(ctx, r, Destination{})) }},
 		{"accepted behind the program's back", func(t *testing.T, l *Ledger, r *Run) {
-			_, err := l.rw.Exec(`INSERT INTO attempts (run, chunk, number, body_hash, body_bytes, started_at, finished_at, outcome, reason, detail, status_code)
-				VALUES (?, 1, 1, '', 1, 1, 1, 'accepted', '', '', 200)`, r.ID)
+			_, err := l.rw.Exec(`UPDATE chunks SET state = 'sending';
+				INSERT INTO attempts (run, chunk, number, body_hash, body_bytes, started_at, finished_at, outcome, reason, detail, status_code)
+				VALUES (?, 1, 1, '', 1, 1, 1, 'accepted', '', '', 200);
+				UPDATE chunks SET state = 'planned'`, r.ID)
 			must(t, err)
 		}},
 	} {
@@ -153,11 +155,18 @@ func TestSchemaRefuses(t *testing.T) {
 		{"leaving accepted", `UPDATE chunks SET state = 'planned' WHERE chunk = 1`, "stays accepted"},
 		{"a second outcome", `UPDATE attempts SET outcome = 'unknown' WHERE chunk = 1`, "decided once"},
 		{"no outcome any more", `UPDATE attempts SET outcome = NULL, finished_at = NULL WHERE chunk = 1`, "decided once"},
-		{"two live attempts", `INSERT INTO attempts (run, chunk, number, body_hash, body_bytes, started_at, reason, detail, status_code)
-			SELECT run, chunk, 2, '', 1, 1, '', '', 0 FROM attempts WHERE chunk = 1`, "UNIQUE"},
-		{"an outcome without an end", `INSERT INTO attempts (run, chunk, number, body_hash, body_bytes, started_at, outcome, reason, detail, status_code)
+		{"two live attempts", `UPDATE chunks SET state = 'sending' WHERE chunk = 2;
+			INSERT INTO attempts (run, chunk, number, body_hash, body_bytes, started_at, reason, detail, status_code)
+			VALUES (1, 2, 1, '', 1, 1, '', '', 0), (1, 2, 2, '', 1, 1, '', '', 0)`, "UNIQUE"},
+		{"an attempt of a chunk that is not sent", `INSERT INTO attempts (run, chunk, number, body_hash, body_bytes, started_at, reason, detail, status_code)
+			VALUES (1, 2, 1, '', 1, 1, '', '', 0)`, "is being sent"},
+		{"accepted, and another may follow", `UPDATE attempts SET over = 1 WHERE chunk = 1`, "CHECK"},
+		{"refused, and no other may follow", `UPDATE chunks SET state = 'sending' WHERE chunk = 2;
+			INSERT INTO attempts (run, chunk, number, body_hash, body_bytes, started_at, finished_at, outcome, reason, detail, status_code)
+			VALUES (1, 2, 1, '', 1, 1, 1, 'refused', '', '', 0)`, "CHECK"},
+		{"an outcome without an end", `UPDATE chunks SET state = 'sending' WHERE chunk = 2; INSERT INTO attempts (run, chunk, number, body_hash, body_bytes, started_at, outcome, reason, detail, status_code)
 			VALUES (1, 2, 1, '', 1, 1, 'refused', '', '', 0)`, "CHECK"},
-		{"an outcome that is none", `INSERT INTO attempts (run, chunk, number, body_hash, body_bytes, started_at, finished_at, outcome, reason, detail, status_code)
+		{"an outcome that is none", `UPDATE chunks SET state = 'sending' WHERE chunk = 2; INSERT INTO attempts (run, chunk, number, body_hash, body_bytes, started_at, finished_at, outcome, reason, detail, status_code)
 			VALUES (1, 2, 1, '', 1, 1, 1, 'lost', '', '', 0)`, "CHECK"},
 		{"an attempt of no chunk", `INSERT INTO attempts (run, chunk, number, body_hash, body_bytes, started_at, reason, detail, status_code)
 			VALUES (1, 9, 1, '', 1, 1, '', '', 0)`, "needs a chunk"},

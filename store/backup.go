@@ -87,7 +87,7 @@ func (r *Reader) copyTo(ctx context.Context, to string) (b *Backup, err error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := sql.Open("sqlite", dsn(r.path, copying))
+	db, err := sql.Open("sqlite", dsn(r.path, toCopy))
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ ON CONFLICT (id) DO UPDATE SET paused_until = ?1, reason = ?2, updated_at = ?3`
 // KeepPause commits until when all triggers of the key wait, and why, for a
 // restart and for those who look from outside.
 func (l *Ledger) KeepPause(ctx context.Context, until time.Time, reason string) error {
-	err := l.share(ctx, func(tx *sql.Tx) error {
+	err := l.write(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, keepPause, ms(until.Add(time.Millisecond-1)), reason, ms(time.Now())) // never early
 		return err
 	})

@@ -79,7 +79,34 @@ func (r *Reader) chunks(ctx context.Context, run int64, query string, args ...an
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return nil, err
 	}
+	if len(list) > 0 && list[0].Key == "" { // all are of segments, then
+		return list, r.addRecords(ctx, run, list)
+	}
 	return list, r.addRanges(ctx, run, list)
+}
+
+// addRecords gives chunks of segments, in order, what their segments know.
+func (r *Reader) addRecords(ctx context.Context, run int64, list []Chunk) (err error) {
+	var s *Segment
+	var places []ChunkRange
+	for i := range list {
+		c := &list[i]
+		if s == nil || c.Chunk > s.LastChunk() {
+			if s, err = r.SegmentOf(ctx, run, c.Chunk); err != nil {
+				return err
+			}
+			if places, err = r.RecordPlaces(ctx, run, s); err != nil {
+				return err
+			}
+		}
+		s.describe(c, places)
+		sent, err := r.Sent(ctx, run, c.Chunk, c.Chunk)
+		if err != nil {
+			return err
+		}
+		c.BodyHash = sent[c.Chunk].BodyHash
+	}
+	return nil
 }
 
 // addRanges gives chunks, in order, their ranges: by one query if few others lie

@@ -12,10 +12,10 @@ import (
 type access int
 
 const (
-	reading access = iota
-	copying        // reading, for VACUUM INTO, which query_only forbids
-	writing
-	creating // writing, to a file that is still empty
+	toRead access = iota
+	toCopy        // as toRead, for VACUUM INTO, which query_only forbids
+	toWrite
+	toCreate // as toWrite, to a file that is still empty
 )
 
 // dsn names the file and the settings of each connection. Unknown keys are
@@ -28,15 +28,15 @@ func dsn(path string, a access) string {
 		"cache_size(-1000)",
 	}}
 	switch a {
-	case reading:
+	case toRead:
 		q.Set("mode", "ro")
 		q.Add("_pragma", "query_only(1)")
-	case copying:
+	case toCopy:
 		q.Set("mode", "ro")
-	case writing, creating:
+	case toWrite, toCreate:
 		q.Set("mode", "rw")           // never create: a ledger that is gone is not a new one
 		q.Set("_txlock", "immediate") // a transaction that reads first must not fail to upgrade
-		if a == creating {
+		if a == toCreate {
 			q.Add("_pragma", "auto_vacuum(INCREMENTAL)") // it counts before the first page is written; see GiveBack
 		}
 		q.Add("_pragma", "journal_mode(WAL)")

@@ -41,7 +41,7 @@ func TestWriterBeginsImmediate(t *testing.T) {
 	tx, err := l.rw.Begin()
 	must(t, err)
 	defer func() { must(t, tx.Rollback()) }()
-	other, err := sql.Open("sqlite", strings.Replace(dsn(l.Path(), writing), "busy_timeout%2810000%29", "busy_timeout%280%29", 1))
+	other, err := sql.Open("sqlite", strings.Replace(dsn(l.Path(), toWrite), "busy_timeout%2810000%29", "busy_timeout%280%29", 1))
 	must(t, err)
 	defer func() { must(t, other.Close()) }()
 	_, err = other.ExecContext(ctx, `UPDATE runs SET reason = ''`)

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 )
 
 const knowsSize = `
@@ -62,7 +64,11 @@ ORDER BY 5`
 // were accepted, are unknown, or are still planned. Failed ones are left out, and
 // neighbours that were accepted are one range.
 func (r *Reader) EarlierRanges(ctx context.Context, run *Run, size int64, contentHash string) ([]Earlier, error) {
-	return r.earlier(ctx, earlierRanges, size, contentHash, run.Schedule, run.Shape, run.ID)
+	list, err := r.earlier(ctx, earlierRanges, size, contentHash, run.Schedule, run.Shape, run.ID)
+	if err != nil {
+		return nil, err
+	}
+	return r.withRecords(ctx, list, segmentsOfContent, size, contentHash, run.Schedule, run.Shape, run.ID)
 }
 
 func (r *Reader) earlier(ctx context.Context, query string, args ...any) ([]Earlier, error) {
@@ -77,11 +83,106 @@ func (r *Reader) earlier(ctx context.Context, query string, args ...any) ([]Earl
 		if err := rows.Scan(&e.Run, &e.RunID, &e.Chunk, &e.State, &e.Start, &e.End, &e.Records); err != nil {
 			return nil, err
 		}
-		if last := len(list) - 1; last >= 0 && list[last].joins(e) {
-			list[last].End, list[last].Records = max(list[last].End, e.End), list[last].Records+e.Records
-			continue
+		list = appendJoined(list, e)
+	}
+	return list, rows.Err()
+}
+
+// withRecords adds to ranges, in order, those of chunks that are records of the
+// segments that a query names.
+func (r *Reader) withRecords(ctx context.Context, list []Earlier, query string, args ...any) ([]Earlier, error) {
+	records, err := r.recordsTried(ctx, query, args...)
+	if err != nil || len(records) == 0 {
+		return list, err
+	}
+	list = append(list, records...)
+	slices.SortStableFunc(list, func(a, b Earlier) int { return cmp.Compare(a.Start, b.Start) })
+	joined := list[:0]
+	for _, e := range list {
+		joined = appendJoined(joined, e)
+	}
+	return joined, nil
+}
+
+// appendJoined appends a range, or makes the last one longer by it.
+func appendJoined(list []Earlier, e Earlier) []Earlier {
+	if last := len(list) - 1; last >= 0 && list[last].joins(e) {
+		list[last].End, list[last].Records = max(list[last].End, e.End), list[last].Records+e.Records
+		return list
+	}
+	return append(list, e)
+}
+
+const segmentsOfContent = `
+SELECT DISTINCT g.run, g.segment, r.run_id
+FROM snapshots s
+JOIN runs r ON r.id = s.run
+JOIN segment_ranges g INDEXED BY segment_ranges_by_file ON g.run = s.run AND g.file = s.file
+WHERE s.size = ? AND s.content_hash = ? AND r.schedule = ? AND r.shape = ? AND r.planned_at IS NOT NULL AND r.id <> ?
+  AND r.removing IS NULL`
+
+// recordsTried returns where the records lie that were tried, or are, and have not
+// failed, of the segments that a query names.
+func (r *Reader) recordsTried(ctx context.Context, query string, args ...any) (list []Earlier, err error) {
+	rows, err := r.ro.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	type found struct {
+		run, segment int64
+		runID        string
+	}
+	var segments []found
+	for rows.Next() {
+		var f found
+		if err := rows.Scan(&f.run, &f.segment, &f.runID); err != nil {
+			return nil, err
 		}
-		list = append(list, e)
+		segments = append(segments, f)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, err
+	}
+	for _, f := range segments {
+		s, err := r.Segment(ctx, f.run, f.segment)
+		if err == nil {
+			list, err = r.addRecordsTried(ctx, list, Earlier{Run: f.run, RunID: f.runID, Records: 1}, s)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// A record's chunk has no row while its first attempt is open.
+const recordsTried = `
+SELECT chunk, state FROM chunks WHERE run = ?1 AND chunk BETWEEN ?2 AND ?3 AND state IN ('accepted', 'unknown', 'sending', 'planned')
+UNION ALL
+SELECT chunk, 'sending' FROM attempts a WHERE run = ?1 AND chunk BETWEEN ?2 AND ?3 AND over = 0
+  AND NOT EXISTS (SELECT 1 FROM chunks c WHERE c.run = ?1 AND c.chunk = a.chunk)
+ORDER BY chunk`
+
+// addRecordsTried appends where the records of a segment lie that were tried, or
+// are, and have not failed. e names their run.
+func (r *Reader) addRecordsTried(ctx context.Context, list []Earlier, e Earlier, s *Segment) ([]Earlier, error) {
+	places, err := r.RecordPlaces(ctx, e.Run, s)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := r.ro.QueryContext(ctx, recordsTried, e.Run, s.FirstChunk, s.LastChunk())
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := rows.Scan(&e.Chunk, &e.State); err != nil {
+			return nil, err
+		}
+		p := places[e.Chunk-s.FirstChunk]
+		e.Start, e.End = p.ByteStart, p.ByteEnd
+		list = appendJoined(list, e)
 	}
 	return list, rows.Err()
 }

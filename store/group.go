@@ -3,49 +3,101 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"sync"
+	"time"
 
 	"worqcron/failpoint"
 )
 
-// group lets parallel writes share a commit: what comes while one is on its way
-// to the disk goes there together with the next.
+// group lets parallel intents and outcomes share a commit: what comes while one
+// is on its way to the disk goes there together with the next. Who comes first
+// leads: it commits for all that wait, and then wakes them.
 type group struct {
 	mu      sync.Mutex
 	busy    bool // a commit is under way, and somebody leads
-	waiting []*shared
+	waiting []*transition
+	enough  chan struct{} // tells a leader that waits for more that they are there
+	want    int           // so many are enough; 0: no leader waits
+
+	// The leader's alone.
+	open map[int64]Intent // attempts that this process began and has not finished
 }
 
-// shared is a write that waits.
-type shared struct {
-	write func(*sql.Tx) error
-	turn  chan struct{} // closed when it has to lead
-	done  chan error    // receives its result
+// transition is one intent or outcome that waits for its commit.
+type transition struct {
+	begin     *Intent     // an intent; nil: an outcome
+	end       *AttemptEnd // an outcome
+	attemptID int64       // given for an outcome, found for an intent
+	open      Intent      // of an outcome: what was sent
+	told      chan told
 }
 
-// share is write for what may be committed together with others of its kind. It
-// returns after the commit, as write does.
-func (l *Ledger) share(ctx context.Context, fn func(*sql.Tx) error) error {
-	s := &shared{write: fn, turn: make(chan struct{}), done: make(chan error, 1)}
-	l.group.mu.Lock()
-	l.group.waiting = append(l.group.waiting, s)
-	if !l.group.busy {
-		l.group.busy = true
-		close(s.turn)
-	}
-	l.group.mu.Unlock()
-	select {
-	case err := <-s.done:
+// told is what a waiting transition learns: that it has to lead, or its result.
+type told struct {
+	lead bool
+	err  error
+}
+
+// share commits a transition, perhaps together with others, and returns after the
+// commit. Once it is on its way the end of ctx changes nothing.
+func (l *Ledger) share(ctx context.Context, t *transition) error {
+	if err := ctx.Err(); err != nil {
 		return err
-	case <-s.turn:
 	}
-	l.group.mu.Lock()
-	all := l.group.waiting
-	l.group.waiting = nil
-	l.group.mu.Unlock()
-	l.commit(ctx, all)
-	l.group.passOn()
-	return <-s.done
+	t.told = make(chan told, 1)
+	g := &l.group
+	g.mu.Lock()
+	g.waiting = append(g.waiting, t)
+	if g.want > 0 && len(g.waiting) >= g.want {
+		g.want = 0
+		g.enough <- struct{}{}
+	}
+	lead := !g.busy
+	g.busy = true
+	g.mu.Unlock()
+	if !lead {
+		if news := <-t.told; !news.lead {
+			return news.err
+		}
+	}
+	all := g.gather()
+	err := l.commit(ctx, all, t)
+	g.passOn()
+	return err
+}
+
+// With so many transitions under way a leader waits, that long at most, until
+// half of them are there: a commit costs as much as a dozen of them.
+const (
+	manyUnderWay  = 16
+	maxGatherWait = 2 * time.Millisecond
+)
+
+// gather takes what waits.
+func (g *group) gather() (all []*transition) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if underWay := len(g.waiting) + len(g.open); underWay >= manyUnderWay && len(g.waiting) < underWay/2 {
+		g.want = underWay / 2
+		g.mu.Unlock()
+		timer := time.NewTimer(maxGatherWait)
+		select {
+		case <-g.enough:
+		case <-timer.C:
+		}
+		timer.Stop()
+		g.mu.Lock()
+		if g.want == 0 { // the signal may have come after the timer
+			select {
+			case <-g.enough:
+			default:
+			}
+		}
+		g.want = 0
+	}
+	all, g.waiting = g.waiting, nil
+	return all
 }
 
 // passOn lets the first that waits lead, if there is one.
@@ -56,28 +108,86 @@ func (g *group) passOn() {
 		g.busy = false
 		return
 	}
-	close(g.waiting[0].turn)
+	g.waiting[0].told <- told{lead: true}
 }
 
-// commit commits writes together. If one of them fails, nothing of the others
-// may hang on it, so each is written again by itself.
-func (l *Ledger) commit(ctx context.Context, all []*shared) {
+// commit commits transitions together, tells all but the leader, and returns the
+// leader's result. If one of them fails, nothing of the others may hang on it, so
+// each is written again by itself.
+func (l *Ledger) commit(ctx context.Context, all []*transition, leader *transition) (own error) {
 	ctx = context.WithoutCancel(ctx) // of one of them only
-	failed := false
-	err := l.write(ctx, func(tx *sql.Tx) error {
-		for _, s := range all {
-			if err := s.write(tx); err != nil {
-				failed = true
-				return err
-			}
-			failpoint.Hit("group")
+	refused, err := l.commitTogether(ctx, all)
+	for i, t := range all {
+		if refused && len(all) > 1 {
+			_, err = l.commitTogether(ctx, all[i:i+1])
 		}
-		return nil
-	})
-	for _, s := range all {
-		if failed && len(all) > 1 {
-			err = l.write(ctx, s.write)
+		if t == leader {
+			own = err
+		} else {
+			t.told <- told{err: err}
 		}
-		s.done <- err
 	}
+	return own
+}
+
+// commitTogether is one transaction. refused says that one of several was not
+// possible; then nothing was written.
+func (l *Ledger) commitTogether(ctx context.Context, all []*transition) (refused bool, err error) {
+	err = l.write(ctx, func(tx *sql.Tx) error {
+		w := &writing{attemptStatements: &l.prepared, ctx: ctx, tx: tx, begunOf: map[segmentID]int64{}, sumOf: map[int64]attemptSum{}}
+		err := l.writeAll(w, all)
+		refused = err != nil
+		return err
+	})
+	if err != nil {
+		return refused, err
+	}
+	for _, t := range all {
+		if t.begin != nil {
+			l.group.open[t.attemptID] = *t.begin
+		} else {
+			delete(l.group.open, t.attemptID)
+		}
+	}
+	return false, nil
+}
+
+func (l *Ledger) writeAll(w *writing, all []*transition) error {
+	var begins, ends []*transition
+	for _, t := range all {
+		if t.begin != nil {
+			begins = append(begins, t)
+			continue
+		}
+		var err error
+		if t.open, err = l.group.openAttempt(w, t.attemptID); err != nil {
+			return err
+		}
+		ends = append(ends, t)
+	}
+	if err := w.finishAll(ends); err != nil {
+		return err
+	}
+	failpoint.Hit("group")
+	if err := w.beginAll(begins); err != nil {
+		return err
+	}
+	for _, t := range begins {
+		l.begun = max(l.begun, t.attemptID)
+	}
+	return w.addSums()
+}
+
+// openAttempt says what an open attempt sends; of one that an earlier process
+// left, the ledger knows. No such attempt is ErrState.
+func (g *group) openAttempt(w *writing, id int64) (i Intent, err error) {
+	if i, ok := g.open[id]; ok {
+		return i, nil
+	}
+	row := w.tx.StmtContext(w.ctx, w.attemptStatements.open).QueryRowContext(w.ctx, id) //nolint:sqlclosecheck // the transaction's end closes it
+	err = row.Scan(&i.Run, &i.Chunk, &i.BodyHash, &i.BodyBytes, &i.Segment)
+	if errors.Is(err, sql.ErrNoRows) {
+		return i, ErrState
+	}
+	return i, err
 }

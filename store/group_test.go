@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"sync"
@@ -15,17 +14,13 @@ func TestOneOfAGroupFails(t *testing.T) {
 	ctx := context.Background()
 	l := open(t)
 	r := planned(t, l, slotRun("orders"), 3)
-	var all []*shared
+	var all []*transition
 	for _, chunk := range []int64{1, 7, 2} {
-		all = append(all, &shared{done: make(chan error, 1), write: func(tx *sql.Tx) error {
-			_, err := l.prepared.beginAttempt(ctx, tx, intent{r.ID, chunk, "hash", 10})
-			return err
-		}})
+		all = append(all, &transition{told: make(chan told, 1), begin: &Intent{Run: r.ID, Chunk: chunk, BodyHash: "hash", BodyBytes: 10}})
 	}
-	l.commit(ctx, all)
-	must(t, <-all[0].done)
-	wantErr(t, <-all[1].done, ErrState)
-	must(t, <-all[2].done)
+	must(t, l.commit(ctx, all, all[0]))
+	wantErr(t, (<-all[1].told).err, ErrState)
+	must(t, (<-all[2].told).err)
 	for chunk, want := range map[int64]ChunkState{1: ChunkSending, 2: ChunkSending, 3: ChunkPlanned} {
 		if got := chunkState(t, l, r, chunk); got != want {
 			t.Errorf("chunk %d is %s, want %s", chunk, got, want)

@@ -106,9 +106,9 @@ func openLocked(ctx context.Context, path string, lock *senderLock, restore *Res
 	if err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", path, errors.Join(err, f.Close()))
 	}
-	to := writing
+	to := toWrite
 	if info.Size() == 0 {
-		to = creating
+		to = toCreate
 	}
 	rw, err := sql.Open("sqlite", dsn(path, to))
 	if err != nil {
@@ -116,6 +116,7 @@ func openLocked(ctx context.Context, path string, lock *senderLock, restore *Res
 	}
 	rw.SetMaxOpenConns(1)
 	l := &Ledger{rw: rw, lock: lock, file: f, halted: make(chan struct{})}
+	l.group = group{enough: make(chan struct{}, 1), open: map[int64]Intent{}}
 	if err := l.prepare(ctx, path, restore); err != nil {
 		return nil, errors.Join(err, rw.Close(), f.Close())
 	}
@@ -209,7 +210,7 @@ func OpenReader(ctx context.Context, path string) (*Reader, error) {
 		}
 		return nil, fmt.Errorf("ledger %s: %w", path, err)
 	}
-	ro, err := sql.Open("sqlite", dsn(path, reading))
+	ro, err := sql.Open("sqlite", dsn(path, toRead))
 	if err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", path, err)
 	}

@@ -16,8 +16,10 @@ type Chunk struct {
 	Reason     string
 	Records    int64
 	BodyBytes  int64  // exact, envelope included
-	SourceHash string // of the bytes of its ranges
+	SourceHash string // of the bytes of its ranges; if it is one record of a segment: of the segment's
 	Key        string
+	Segment    int64  // which has it, and with it its hash, key and place; 0: it has them itself
+	BodyHash   string // of a segment's chunk with a row: what its last attempt had to send; else ""
 	NotBefore  time.Time
 	Spool      *SpoolRange // nil: the ranges are read from the files themselves
 	RedriveOf  int64       // the chunk of Run.RedriveOf that it sends again; 0: none
@@ -184,7 +186,11 @@ func (l *Ledger) AddToPlan(ctx context.Context, r *Run, p PlanPart) error {
 }
 
 func addChunk(ctx context.Context, tx *sql.Tx, run int64, c *Chunk) error {
-	start, end, line := c.Spool.columns()
+	start, end := c.Spool.columns()
+	line := int64(0)
+	if c.Spool != nil {
+		line = c.Spool.Line
+	}
 	_, err := tx.ExecContext(ctx, insertChunk, run, c.Chunk, c.Records, c.BodyBytes, c.SourceHash, c.Key, start, end, line, c.Parent, c.RedriveOf)
 	if err != nil {
 		return err
@@ -199,11 +205,11 @@ func addChunk(ctx context.Context, tx *sql.Tx, run int64, c *Chunk) error {
 }
 
 // columns are a range's values in a row; the range may be nil.
-func (s *SpoolRange) columns() (start, end sql.NullInt64, line int64) {
+func (s *SpoolRange) columns() (start, end sql.NullInt64) {
 	if s == nil {
-		return start, end, 0
+		return start, end
 	}
-	return sql.NullInt64{Int64: s.Start, Valid: true}, sql.NullInt64{Int64: s.End, Valid: true}, s.Line
+	return sql.NullInt64{Int64: s.Start, Valid: true}, sql.NullInt64{Int64: s.End, Valid: true}
 }
 
 // PlanTotals is what the plan counted as it read.

@@ -157,9 +157,7 @@ SELECT count(*) FROM chunks INDEXED BY chunks_assumed WHERE run = ? AND state = 
 const countSegments = `
 SELECT state, sum(records - begun) FROM segments WHERE run = ? AND begun < records GROUP BY 1`
 
-const countAttempts = `
-SELECT count(*), coalesce(sum(CASE WHEN outcome = 'not_sent' THEN 0 ELSE body_bytes END), 0)
-FROM attempts INDEXED BY attempts_by_chunk WHERE run = ?`
+const countAttempts = `SELECT coalesce(sum(attempts), 0), coalesce(sum(bytes_sent), 0) FROM attempt_sums WHERE run = ?`
 
 const countDead = `SELECT count(*) FROM dead_letters WHERE run = ?`
 

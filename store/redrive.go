@@ -162,9 +162,12 @@ WHERE s.run = ?2 AND s.content_hash <> '' AND s.unchanged_since = '' AND r.plann
     WHERE c.run = ?2 AND c.state IN ('planned', 'sending', 'failed', 'unknown') AND (c.state <> 'failed' OR c.chunk NOT IN (SELECT chunk FROM done)))
   AND s.file NOT IN (
     SELECT g.file FROM segments c CROSS JOIN segment_ranges g ON g.run = c.run AND g.segment = c.segment
-    WHERE c.run = ?2 AND c.begun < c.records AND (c.state IN ('planned', 'unknown') OR c.state <> 'accepted' AND c.records - c.begun > (
-      SELECT count(*) FROM done d WHERE d.chunk BETWEEN c.first_chunk AND c.first_chunk + c.records - 1
-        AND NOT EXISTS (SELECT 1 FROM chunks k WHERE k.run = c.run AND k.chunk = d.chunk))))
+    WHERE c.run = ?2 AND (c.begun < c.records AND (c.state IN ('planned', 'unknown') OR c.state = 'failed' AND c.records - c.begun > (
+        SELECT count(*) FROM done d WHERE d.chunk BETWEEN c.first_chunk AND c.first_chunk + c.records - 1
+          AND NOT EXISTS (SELECT 1 FROM chunks k WHERE k.run = c.run AND k.chunk = d.chunk)))
+      OR EXISTS (
+        SELECT 1 FROM chunks k INDEXED BY chunks_by_state WHERE k.run = ?2 AND k.state IN ('planned', 'sending', 'failed', 'unknown')
+          AND k.chunk BETWEEN c.first_chunk AND c.first_chunk + c.records - 1 AND (k.state <> 'failed' OR k.chunk NOT IN (SELECT chunk FROM done)))))
 ON CONFLICT (schedule, content_hash, shape) DO NOTHING`
 
 // noteDelivered stores which files are delivered whole now that a run came to

@@ -105,9 +105,9 @@ func TestSegmentsAreDeliveredByARedrive(t *testing.T) {
 	ctx, l := context.Background(), open(t)
 	of := get[*Run](t)(l.BeginRun(ctx, slotRun("orders")))
 	must(t, l.StartPlan(ctx, of, PlanHead{Shape: "shape", Job: "{}", Payload: "{}", Files: []SnapshotFile{file(1)}}))
-	must(t, l.AddToPlan(ctx, of, PlanPart{Segments: []Segment{{
-		Segment: 1, FirstChunk: 1, Records: 2, SourceHash: "h", Ranges: []ChunkRange{{ByteEnd: 20, FirstLine: 1, LastLine: 2, Records: 2}},
-	}}}))
+	seg := withPlaces(1)
+	seg.Records, seg.Ranges, seg.Spool = 2, []ChunkRange{{ByteEnd: 20, FirstLine: 1, LastLine: 2, Records: 2}}, nil
+	must(t, l.AddToPlan(ctx, of, PlanPart{Segments: []Segment{seg}}))
 	must(t, l.FinishPlan(ctx, of, PlanTotals{RecordsRead: 2}))
 	_, err := l.rw.Exec(`UPDATE segments SET state = 'failed', reason = 'cancelled'`)
 	must(t, err)

@@ -130,34 +130,6 @@ func (l *Ledger) MarkNotListed(ctx context.Context, run int64, lookedUp time.Tim
 	return nil
 }
 
-const claimants = `
-SELECT attempt_id, '' FROM attempts WHERE analytics_id = ?1
-UNION ALL SELECT attempt_id, execution_id FROM remote_status WHERE execution_id = ?1`
-
-// Claimant is an attempt that has an execution.
-type Claimant struct {
-	AttemptID   int64
-	ExecutionID string // as in Remote
-}
-
-// Claimants returns the attempts that have an execution's id; none for an
-// execution that no trigger of this ledger is known to have started.
-func (r *Reader) Claimants(ctx context.Context, executionID string) (list []Claimant, err error) {
-	rows, err := r.ro.QueryContext(ctx, claimants, executionID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var c Claimant
-		if err := rows.Scan(&c.AttemptID, &c.ExecutionID); err != nil {
-			return nil, err
-		}
-		list = append(list, c)
-	}
-	return list, rows.Err()
-}
-
 const doubtfulAttempts = `SELECT ` + attemptColumns + ` FROM attempts
 WHERE run = ?1 AND (
   outcome = 'unknown' AND EXISTS (SELECT 1 FROM chunks c WHERE c.run = ?1 AND c.chunk = attempts.chunk AND c.state = 'unknown')
@@ -192,8 +164,8 @@ type RemoteBalance struct {
 
 const countRemote = `
 SELECT coalesce(s.status, ''), count(*), max(s.looked_up_at)
-FROM attempts a INDEXED BY attempts_by_chunk LEFT JOIN remote_status s USING (attempt_id)
-WHERE a.run = ? AND a.outcome IN ('accepted', 'accepted_no_id') GROUP BY 1`
+FROM attempts a INDEXED BY attempts_one_live LEFT JOIN remote_status s USING (attempt_id)
+WHERE a.run = ? AND a.over = 0 AND a.attempt_id NOT IN (SELECT attempt_id FROM attempts WHERE outcome IS NULL) GROUP BY 1`
 
 // Remote counts it for a run.
 func (r *Reader) Remote(ctx context.Context, run int64) (b RemoteBalance, err error) {

@@ -50,10 +50,10 @@ func TestRemote(t *testing.T) {
 			t.Errorf("%s: %+v, want chunk %d", id, places, want)
 		}
 	}
-	if c := get[[]Claimant](t)(l.Claimants(ctx, "found")); len(c) != 1 || c[0] != (Claimant{noID, "found"}) {
+	if c := get[[]Claimant](t)(l.Claimants(ctx, "found", 0)); len(c) != 1 || c[0] != (Claimant{noID, "found"}) {
 		t.Errorf("claimants %+v", c)
 	}
-	if c := get[[]Claimant](t)(l.Claimants(ctx, "maybe")); len(c) != 0 {
+	if c := get[[]Claimant](t)(l.Claimants(ctx, "maybe", 0)); len(c) != 0 {
 		t.Errorf("a hint claims: %+v", c)
 	}
 

@@ -28,7 +28,7 @@ func Ask(ctx context.Context, path, kind, body string) (requestID int64, err err
 	if _, err := os.Stat(path); err != nil {
 		return 0, fmt.Errorf("ledger %s: %w", path, err)
 	}
-	db, err := sql.Open("sqlite", dsn(path, writing))
+	db, err := sql.Open("sqlite", dsn(path, toWrite))
 	if err != nil {
 		return 0, fmt.Errorf("ledger %s: %w", path, err)
 	}

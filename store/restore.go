@@ -45,9 +45,20 @@ func OpenRestored(ctx context.Context, path, role string, r *Restore) (*Ledger, 
 const restoredReason = "an older copy of the ledger was put back: what was sent since is not known"
 
 // Attempts that were open have their outcome first, so that what follows finds no
-// chunk with an open one.
-const restoreAttempts = `
-UPDATE attempts SET finished_at = ?1, outcome = 'unknown', reason = 'restored', detail = ?2 WHERE outcome IS NULL`
+// chunk with an open one. A record's chunk gets its row with it.
+const (
+	restoreBegun = `
+UPDATE segments SET begun = begun + (
+  SELECT count(*) FROM attempts a WHERE a.outcome IS NULL AND a.run = segments.run AND a.chunk BETWEEN first_chunk AND first_chunk + records - 1
+    AND NOT EXISTS (SELECT 1 FROM chunks c WHERE c.run = a.run AND c.chunk = a.chunk))
+WHERE run IN (SELECT run FROM attempts WHERE outcome IS NULL) AND begun < records`
+	restoreRecords = `
+INSERT INTO chunks (run, chunk, state, reason, records, body_bytes, source_hash, key, not_before)
+SELECT run, chunk, 'sending', '', 1, body_bytes, '', '', 0 FROM attempts a
+WHERE outcome IS NULL AND NOT EXISTS (SELECT 1 FROM chunks c WHERE c.run = a.run AND c.chunk = a.chunk)`
+	restoreAttempts = `
+UPDATE attempts SET finished_at = ?1, outcome = 'unknown', reason = 'restored', detail = ?2, over = 1 WHERE outcome IS NULL`
+)
 
 const restorableRuns = `
 SELECT id, run_id, planned_at IS NOT NULL FROM runs
@@ -80,6 +91,11 @@ func (l *Ledger) acceptRestore(ctx context.Context, r *Restore, own, made int64)
 	now := time.Now()
 	return l.write(ctx, func(tx *sql.Tx) error {
 		r.Runs, r.Chunks, r.Missed = 0, 0, 0
+		for _, query := range []string{restoreBegun, restoreRecords} {
+			if _, err := tx.ExecContext(ctx, query); err != nil {
+				return err
+			}
+		}
 		if _, err := tx.ExecContext(ctx, restoreAttempts, ms(now), restoredReason); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -55,6 +56,8 @@ SELECT DISTINCT g.run, g.segment FROM segment_ranges g INDEXED BY segment_ranges
 JOIN segments c ON c.run = g.run AND c.segment = g.segment
 WHERE g.run = ? AND g.file = ? AND c.state = 'accepted' AND c.begun < c.records ORDER BY g.byte_start`
 
+const segmentsOfFile = `SELECT DISTINCT run, segment, '' FROM segment_ranges INDEXED BY segment_ranges_by_file WHERE run = ? AND file = ?`
+
 // AcceptedRanges returns which bytes of a file a run delivered, neighbours as one
 // range. They are in order, but for those of chunks that have no row, which come
 // last.
@@ -63,6 +66,10 @@ func (r *Reader) AcceptedRanges(ctx context.Context, run *Run, file int) ([]Earl
 	if err != nil {
 		return nil, err
 	}
+	if list, err = r.withRecords(ctx, list, segmentsOfFile, run.ID, file); err != nil {
+		return nil, err
+	}
+	list = slices.DeleteFunc(list, func(e Earlier) bool { return e.State != ChunkAccepted })
 	segments, err := pairs(ctx, r.ro, acceptedSegments, run.ID, file)
 	if err != nil {
 		return nil, err
@@ -124,10 +131,12 @@ var removeRows = []string{
 	`DELETE FROM chunk_ranges WHERE (run, chunk, part) IN (SELECT run, chunk, part FROM chunk_ranges WHERE run = ? LIMIT ?)`,
 	`DELETE FROM chunks WHERE (run, chunk) IN (SELECT run, chunk FROM chunks WHERE run = ? LIMIT ?)`,
 	`DELETE FROM segment_ranges WHERE (run, segment, part) IN (SELECT run, segment, part FROM segment_ranges WHERE run = ? LIMIT ?)`,
+	`DELETE FROM segment_places WHERE (run, segment) IN (SELECT run, segment FROM segment_places WHERE run = ? LIMIT ?)`,
 	`DELETE FROM segments WHERE (run, segment) IN (SELECT run, segment FROM segments WHERE run = ? LIMIT ?)`,
 	`DELETE FROM dead_letters WHERE (run, number) IN (SELECT run, number FROM dead_letters WHERE run = ? LIMIT ?)`,
 	`DELETE FROM mended WHERE (run, file, number) IN (SELECT run, file, number FROM mended WHERE run = ? LIMIT ?)`,
 	`DELETE FROM snapshots WHERE (run, file) IN (SELECT run, file FROM snapshots WHERE run = ? LIMIT ?)`,
+	`DELETE FROM attempt_sums WHERE run IN (SELECT run FROM attempt_sums WHERE run = ? LIMIT ?)`,
 	`DELETE FROM notes WHERE (run, number) IN (SELECT run, number FROM notes WHERE run = ? LIMIT ?)`,
 }
 

@@ -9,7 +9,7 @@ import (
 
 // Segment is a run of records of one file of which each is a chunk of its own
 // (chunk.mode = "records"). A plan of a million records is a hundred of them; a
-// chunk's row is written with its first intent.
+// chunk's row is written with its first outcome.
 type Segment struct {
 	Segment    int64      // its number in the run, from 1
 	State      ChunkState // of its chunks that have no row: planned or failed
@@ -18,24 +18,39 @@ type Segment struct {
 	Records    int64
 	Begun      int64  // how many of its chunks have a row
 	SourceHash string // of the bytes of its ranges
+	KeyPrefix  string // of its chunks' keys, see Key
 	Spool      *SpoolRange
 	Ranges     []ChunkRange
+	Places     []byte // where each record lies, as Places packs it; for AddToPlan alone
 }
+
+// Key is the key of a chunk: 96 bits that all chunks of one segment share, or that
+// a chunk has alone, and the chunk's number in the last 32.
+func Key(prefix string, chunk int64) string {
+	return fmt.Sprintf("%s%0*x", prefix, keyNumberLen, uint32(chunk))
+}
+
+const keyNumberLen = 8
 
 // LastChunk is the chunk of its last record.
 func (s *Segment) LastChunk() int64 { return s.FirstChunk + s.Records - 1 }
 
 const insertSegment = `
-INSERT INTO segments (run, segment, state, reason, first_chunk, records, begun, source_hash, spool_start, spool_end)
-VALUES (?, ?, 'planned', '', ?, ?, 0, ?, ?, ?)`
+INSERT INTO segments (run, segment, state, reason, first_chunk, records, begun, source_hash, key_prefix, spool_start, spool_end)
+VALUES (?, ?, 'planned', '', ?, ?, 0, ?, ?, ?, ?)`
+
+const insertPlaces = `INSERT INTO segment_places (run, segment, places) VALUES (?, ?, ?)`
 
 const insertSegmentRange = `
 INSERT INTO segment_ranges (run, segment, part, file, byte_start, byte_end, first_line, last_line, records)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 func addSegment(ctx context.Context, tx *sql.Tx, run int64, s *Segment) error {
-	start, end, _ := s.Spool.columns()
-	if _, err := tx.ExecContext(ctx, insertSegment, run, s.Segment, s.FirstChunk, s.Records, s.SourceHash, start, end); err != nil {
+	start, end := s.Spool.columns()
+	if _, err := tx.ExecContext(ctx, insertSegment, run, s.Segment, s.FirstChunk, s.Records, s.SourceHash, s.KeyPrefix, start, end); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, insertPlaces, run, s.Segment, s.Places); err != nil {
 		return err
 	}
 	for part, g := range s.Ranges {
@@ -47,35 +62,7 @@ func addSegment(ctx context.Context, tx *sql.Tx, run int64, s *Segment) error {
 	return nil
 }
 
-// Of the segments that begin at or before the chunk only the last can have it.
-const takeFromSegment = `
-UPDATE segments SET begun = begun + 1
-WHERE run = ?1 AND state = 'planned' AND ?2 < first_chunk + records
-  AND segment = (SELECT segment FROM segments INDEXED BY segments_by_chunk
-    WHERE run = ?1 AND first_chunk <= ?2 ORDER BY first_chunk DESC LIMIT 1)`
-
-// BeginRecord is BeginAttempt for a chunk that is still only in its segment: it
-// writes the chunk's row, as c has it, together with the intent. A chunk that
-// has its row already, or that no planned segment has, is ErrState.
-func (l *Ledger) BeginRecord(ctx context.Context, run int64, c *Chunk, bodyHash string, bodyBytes int64) (attemptID int64, err error) {
-	err = l.share(ctx, func(tx *sql.Tx) (err error) {
-		if err := mustChange(tx.ExecContext(ctx, takeFromSegment, run, c.Chunk)); err != nil {
-			return err
-		}
-		if err := addChunk(ctx, tx, run, c); err != nil {
-			return err
-		}
-		attemptID, err = l.prepared.beginAttempt(ctx, tx, intent{run, c.Chunk, bodyHash, bodyBytes})
-		l.begun = max(l.begun, attemptID)
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("intent for chunk %d: %w", c.Chunk, err)
-	}
-	return attemptID, nil
-}
-
-const segmentColumns = `segment, state, reason, first_chunk, records, begun, source_hash, spool_start, spool_end`
+const segmentColumns = `segment, state, reason, first_chunk, records, begun, source_hash, key_prefix, spool_start, spool_end`
 
 const openSegments = `
 SELECT ` + segmentColumns + ` FROM segments WHERE run = ? AND segment > ? AND begun < records ORDER BY segment LIMIT ?`
@@ -84,6 +71,14 @@ SELECT ` + segmentColumns + ` FROM segments WHERE run = ? AND segment > ? AND be
 // chunks without a row, planned or failed.
 func (r *Reader) OpenSegments(ctx context.Context, run, after int64, limit int) ([]Segment, error) {
 	return r.segments(ctx, run, openSegments, run, after, limit)
+}
+
+const allSegments = `SELECT ` + segmentColumns + ` FROM segments WHERE run = ? AND segment > ? ORDER BY segment LIMIT ?`
+
+// Segments returns the next segments of a run after a number; none but with
+// chunk.mode = "records".
+func (r *Reader) Segments(ctx context.Context, run, after int64, limit int) ([]Segment, error) {
+	return r.segments(ctx, run, allSegments, run, after, limit)
 }
 
 const segmentOfChunk = `
@@ -126,7 +121,7 @@ func (r *Reader) segments(ctx context.Context, run int64, query string, args ...
 	for rows.Next() {
 		var s Segment
 		var start, end sql.NullInt64
-		err := rows.Scan(&s.Segment, &s.State, &s.Reason, &s.FirstChunk, &s.Records, &s.Begun, &s.SourceHash, &start, &end)
+		err := rows.Scan(&s.Segment, &s.State, &s.Reason, &s.FirstChunk, &s.Records, &s.Begun, &s.SourceHash, &s.KeyPrefix, &start, &end)
 		if err != nil {
 			return nil, err
 		}
@@ -149,9 +144,13 @@ func (r *Reader) segments(ctx context.Context, run int64, query string, args ...
 const rangesOfSegment = `
 SELECT file, byte_start, byte_end, first_line, last_line, records FROM segment_ranges WHERE run = ? AND segment = ? ORDER BY part`
 
-const begunChunks = `SELECT chunk FROM chunks WHERE run = ? AND chunk BETWEEN ? AND ? ORDER BY chunk`
+const begunChunks = `
+SELECT chunk FROM chunks WHERE run = ?1 AND chunk BETWEEN ?2 AND ?3
+UNION SELECT chunk FROM attempts WHERE run = ?1 AND chunk BETWEEN ?2 AND ?3 AND over = 0
+ORDER BY chunk`
 
-// BegunChunks returns which chunks of a segment have their row, in order.
+// BegunChunks returns which chunks of a segment have their row, or an open
+// attempt, in order.
 func (r *Reader) BegunChunks(ctx context.Context, run int64, s *Segment) ([]int64, error) {
 	rows, err := r.ro.QueryContext(ctx, begunChunks, run, s.FirstChunk, s.LastChunk())
 	if err != nil {
@@ -199,9 +198,6 @@ func (r *Reader) EarlierSegments(ctx context.Context, run *Run, size int64, cont
 	return list, rows.Err()
 }
 
-const begunRanges = `
-SELECT byte_start, byte_end FROM chunk_ranges WHERE run = ? AND chunk BETWEEN ? AND ? ORDER BY chunk, part`
-
 // UnbegunRanges returns where the records of a segment lie whose chunks have no
 // row, in the order of the file; where nothing else lies between them they are
 // one range. Its Chunk and Records are 0.
@@ -210,9 +206,17 @@ func (r *Reader) UnbegunRanges(ctx context.Context, t TakenOver) (list []Earlier
 	if err != nil {
 		return nil, err
 	}
-	begun, err := r.begunRanges(ctx, t.Run, s)
+	places, err := r.RecordPlaces(ctx, t.Run, s)
 	if err != nil {
 		return nil, err
+	}
+	numbers, err := r.BegunChunks(ctx, t.Run, s)
+	if err != nil {
+		return nil, err
+	}
+	begun := make([]ChunkRange, len(numbers))
+	for i, n := range numbers {
+		begun[i] = places[n-s.FirstChunk]
 	}
 	for _, g := range s.Ranges {
 		start := g.ByteStart
@@ -227,22 +231,6 @@ func (r *Reader) UnbegunRanges(ctx context.Context, t TakenOver) (list []Earlier
 		}
 	}
 	return list, nil
-}
-
-func (r *Reader) begunRanges(ctx context.Context, run int64, s *Segment) (list []ChunkRange, err error) {
-	rows, err := r.ro.QueryContext(ctx, begunRanges, run, s.FirstChunk, s.LastChunk())
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var g ChunkRange
-		if err := rows.Scan(&g.ByteStart, &g.ByteEnd); err != nil {
-			return nil, err
-		}
-		list = append(list, g)
-	}
-	return list, rows.Err()
 }
 
 const abandonSegment = `

@@ -16,7 +16,7 @@ func segmented(t testing.TB, l *Ledger, n NewRun, segments int) *Run {
 	must(t, l.StartPlan(ctx, r, PlanHead{Shape: "shape", Job: "{}", Payload: "{}", Files: []SnapshotFile{file(segments)}}))
 	var part PlanPart
 	for i := range segments {
-		part.Segments = append(part.Segments, segmentOf(int64(i+1)))
+		part.Segments = append(part.Segments, withPlaces(int64(i+1)))
 	}
 	must(t, l.AddToPlan(ctx, r, part))
 	must(t, l.FinishPlan(ctx, r, PlanTotals{RecordsRead: int64(segments) * 10, BytesRead: int64(segments) * 100}))
@@ -26,25 +26,48 @@ func segmented(t testing.TB, l *Ledger, n NewRun, segments int) *Run {
 func segmentOf(number int64) Segment {
 	n := number - 1
 	return Segment{
-		Segment: number, State: ChunkPlanned, FirstChunk: n*10 + 1, Records: 10, SourceHash: fmt.Sprint("xxh3:", number), Spool: &SpoolRange{Start: n * 7, End: n*7 + 7},
+		Segment: number, State: ChunkPlanned, FirstChunk: n*10 + 1, Records: 10, SourceHash: fmt.Sprint("xxh3:", number), KeyPrefix: prefixOf(number), Spool: &SpoolRange{Start: n * 7, End: n*7 + 7},
 		Ranges: []ChunkRange{{ByteStart: n * 100, ByteEnd: n*100 + 100, FirstLine: n*10 + 1, LastLine: n*10 + 10, Records: 10}},
 	}
 }
 
-// recordOf is a chunk of a segmented run.
-func recordOf(r *Run, number int64) *Chunk {
+// withPlaces is the same as it is planned.
+func withPlaces(number int64) Segment {
+	s := segmentOf(number)
+	s.Places = placesOf(number)
+	return s
+}
+
+func prefixOf(segment int64) string { return fmt.Sprintf("%024d", segment) }
+
+// placesOf are the places of a segment's records.
+func placesOf(number int64) []byte {
+	var p Places
+	for n := (number - 1) * 10; n < number*10; n++ {
+		p.Add(ChunkRange{ByteStart: n * 10, ByteEnd: n*10 + 10, FirstLine: n + 1, LastLine: n + 1})
+	}
+	return p.Packed()
+}
+
+// recordOf is a chunk of a segmented run, after an attempt that left it planned.
+func recordOf(number int64) *Chunk {
 	n := number - 1
 	return &Chunk{
-		Chunk: number, State: ChunkPlanned, Records: 1, BodyBytes: 20, SourceHash: fmt.Sprint("xxh3:r", number), Key: fmt.Sprint(r.RunID, "-", number),
-		NotBefore: fromMS(0), Spool: &SpoolRange{Start: n / 10 * 7, End: n/10*7 + 7, Line: n%10 + 1},
+		Chunk: number, State: ChunkPlanned, Records: 1, BodyBytes: 20, SourceHash: fmt.Sprint("xxh3:", n/10+1), Key: Key(prefixOf(n/10+1), number),
+		Segment: n/10 + 1, BodyHash: "h", NotBefore: fromMS(0), Spool: &SpoolRange{Start: n / 10 * 7, End: n/10*7 + 7, Line: n%10 + 1},
 		Ranges: []ChunkRange{{ByteStart: n * 10, ByteEnd: n*10 + 10, FirstLine: number, LastLine: number, Records: 1}},
 	}
+}
+
+// intentOf is the first intent of a chunk.
+func intentOf(r *Run, number int64) Intent {
+	return Intent{Run: r.ID, Chunk: number, Segment: (number-1)/10 + 1, BodyHash: "h", BodyBytes: 20}
 }
 
 // tryRecord makes the first attempt of a chunk.
 func tryRecord(t testing.TB, l *Ledger, r *Run, number int64, next ChunkState) {
 	t.Helper()
-	id := get[int64](t)(l.BeginRecord(context.Background(), r.ID, recordOf(r, number), "h", 20))
+	id := get[int64](t)(l.BeginRecord(context.Background(), intentOf(r, number)))
 	must(t, l.FinishAttempt(context.Background(), id, ends[next]))
 }
 
@@ -67,17 +90,17 @@ func TestSegmentsCountAsTheirChunks(t *testing.T) {
 	tryRecord(t, l, r, 1, ChunkFailed)
 	tryRecord(t, l, r, 20, ChunkUnknown)
 	tryRecord(t, l, r, 11, ChunkPlanned)
-	get[int64](t)(l.BeginRecord(ctx, r.ID, recordOf(r, 10), "h", 20))
+	get[int64](t)(l.BeginRecord(ctx, intentOf(r, 10)))
 	balance(ChunkBalance{Planned: 20, Accepted: 1, Failed: 1, Unknown: 1, Pending: 17})
 
 	got := get[*Chunk](t)(l.Chunk(ctx, r.ID, 11))
-	want := recordOf(r, 11)
+	want := recordOf(11)
 	want.Reason = ends[ChunkPlanned].ChunkReason
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("stored %+v\nwant   %+v", got, want)
 	}
 	first, second := segmentOf(1), segmentOf(2)
-	first.Begun, second.Begun = 3, 2
+	first.Begun, second.Begun = 2, 2
 	if got := get[[]Segment](t)(l.OpenSegments(ctx, r.ID, 0, 9)); !reflect.DeepEqual(got, []Segment{first, second}) {
 		t.Errorf("got segments %+v", got)
 	}
@@ -108,17 +131,17 @@ func TestBeginRecordOnceAndOfASegment(t *testing.T) {
 	r := segmented(t, l, slotRun("orders"), 1)
 	tryRecord(t, l, r, 3, ChunkPlanned)
 	other := planned(t, l, handRun("bills", slotTime), 1)
-	for name, c := range map[string]*Chunk{"has a row": recordOf(r, 3), "behind the last": recordOf(r, 11), "before the first": recordOf(r, 0)} {
-		_, err := l.BeginRecord(ctx, r.ID, c, "h", 20)
+	for name, c := range map[string]Intent{"has a row": intentOf(r, 3), "behind the last": intentOf(r, 11), "before the first": intentOf(r, 0)} {
+		_, err := l.BeginRecord(ctx, c)
 		if err == nil {
 			t.Errorf("%s: begun", name)
 		}
 		wantErr(t, err, ErrState)
 	}
-	_, err := l.BeginRecord(ctx, other.ID, recordOf(other, 2), "h", 20)
+	_, err := l.BeginRecord(ctx, intentOf(other, 2))
 	wantErr(t, err, ErrState)
 	settle(t, l, r, Stopped) // nothing goes out of a run that has ended
-	_, err = l.BeginRecord(ctx, r.ID, recordOf(r, 4), "h", 20)
+	_, err = l.BeginRecord(ctx, intentOf(r, 4))
 	wantErr(t, err, ErrState)
 	if n := count(t, l, `SELECT sum(begun) FROM segments`); n != 1 {
 		t.Errorf("%d chunks count as begun, want 1: a refusal leaves nothing", n)
@@ -195,14 +218,14 @@ func TestEarlierSegmentsAreTakenOver(t *testing.T) {
 	if got := get[[]TakenOver](t)(l.EarlierSegments(ctx, r, f.Size, "blake3:other", ChunkPlanned)); len(got) > 0 {
 		t.Errorf("another content has segments %+v", got)
 	}
-	must(t, l.AddToPlan(ctx, r, PlanPart{Segments: []Segment{segmentOf(1)}}))
+	must(t, l.AddToPlan(ctx, r, PlanPart{Segments: []Segment{withPlaces(1)}}))
 	must(t, l.FinishPlan(ctx, r, PlanTotals{RecordsRead: 22, RecordsUnchanged: 12, TakenOver: taken}))
 	c := get[*Receipt](t)(l.Receipt(ctx, old))
 	if c.Chunks.Pending != 0 || c.Chunks.Failed != 1+7+10 || c.Chunks.Accepted != 12 || !c.Balanced {
 		t.Errorf("the earlier run stands at %+v", c.Chunks)
 	}
 	must(t, l.ReopenRun(ctx, old))
-	_, err := l.BeginRecord(ctx, old.ID, recordOf(old, 15), "h", 20)
+	_, err := l.BeginRecord(ctx, intentOf(old, 15))
 	wantErr(t, err, ErrState)
 }
 
@@ -216,7 +239,7 @@ func TestSegmentsGoWithTheirPlan(t *testing.T) {
 	if n := count(t, l, rows); n != 0 {
 		t.Errorf("%d rows of the first plan stayed", n)
 	}
-	must(t, l.AddToPlan(ctx, r, PlanPart{Segments: []Segment{segmentOf(1)}}))
+	must(t, l.AddToPlan(ctx, r, PlanPart{Segments: []Segment{withPlaces(1)}}))
 	must(t, l.DiscardPlan(ctx, r))
 	if n := count(t, l, rows); n != 0 {
 		t.Errorf("%d rows of the discarded plan stayed", n)
@@ -227,7 +250,7 @@ func TestSegmentsGoWithTheirPlan(t *testing.T) {
 func TestRecordBegunBeforeACrash(t *testing.T) {
 	ctx, l := context.Background(), open(t)
 	r := segmented(t, l, slotRun("orders"), 1)
-	id := get[int64](t)(l.BeginRecord(ctx, r.ID, recordOf(r, 7), "h", 20))
+	id := get[int64](t)(l.BeginRecord(ctx, intentOf(r, 7)))
 	open := get[[]Attempt](t)(l.OpenAttempts(ctx))
 	if len(open) != 1 || open[0].AttemptID != id || open[0].Chunk != 7 || open[0].Number != 1 {
 		t.Fatalf("got %+v", open)

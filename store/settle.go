@@ -13,7 +13,7 @@ const settleRun = `
 UPDATE runs SET state = ?, reason = ?, finished_at = ?, receipt = ? WHERE id = ?`
 
 // A file is whole if no chunk that has not been accepted, and no segment with
-// chunks that have no row, has a record of it.
+// such chunks or with chunks that have no row, has a record of it.
 const insertDelivered = `
 INSERT INTO delivered_files (schedule, content_hash, shape, run_id, path, dead, delivered_at, size)
 SELECT r.schedule, s.content_hash, r.shape, r.run_id, s.path,
@@ -27,7 +27,9 @@ WHERE s.run = ?2 AND s.content_hash <> '' AND s.unchanged_since = '' AND r.plann
     WHERE c.run = ?2 AND c.state IN ('planned', 'sending', 'failed', 'unknown'))
   AND s.file NOT IN (
     SELECT g.file FROM segments c CROSS JOIN segment_ranges g ON g.run = c.run AND g.segment = c.segment
-    WHERE c.run = ?2 AND c.begun < c.records AND c.state <> 'accepted')
+    WHERE c.run = ?2 AND (c.begun < c.records AND c.state <> 'accepted' OR EXISTS (
+      SELECT 1 FROM chunks k INDEXED BY chunks_by_state WHERE k.run = ?2 AND k.state IN ('planned', 'sending', 'failed', 'unknown')
+        AND k.chunk BETWEEN c.first_chunk AND c.first_chunk + c.records - 1)))
 ON CONFLICT (schedule, content_hash, shape) DO UPDATE
   SET run_id = excluded.run_id, path = excluded.path, dead = excluded.dead, delivered_at = excluded.delivered_at`
 

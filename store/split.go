@@ -42,7 +42,7 @@ const splitPlanned = `UPDATE chunks SET state = 'split', reason = ? WHERE run = 
 // SplitChunk replaces a planned chunk that was not tried by smaller ones. A chunk
 // in another state is ErrState.
 func (l *Ledger) SplitChunk(ctx context.Context, chunk int64, reason string, s *Split) error {
-	err := l.share(ctx, func(tx *sql.Tx) error {
+	err := l.write(ctx, func(tx *sql.Tx) error {
 		if err := mustChange(tx.ExecContext(ctx, splitPlanned, reason, s.Run.ID, chunk)); err != nil {
 			return err
 		}

@@ -5,20 +5,19 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"strconv"
 )
 
-// Place is a chunk of a run, or a segment of which one chunk without a row is
-// meant.
+// Place is a chunk of a run.
 type Place struct {
-	Run     *Run
-	Chunk   int64
-	Segment int64 // 0: it is the chunk
+	Run   *Run
+	Chunk int64
 }
 
 // UNION: an attempt comes once, whoever knows the id.
-const placesByAnalyticsID = `
+const placesByAnalyticsID = attemptsWithID + `
 SELECT run, chunk FROM attempts WHERE attempt_id IN (
-  SELECT attempt_id FROM attempts WHERE analytics_id = ?1
+  SELECT attempt_id FROM given
   UNION SELECT attempt_id FROM remote_status WHERE execution_id = ?1
   UNION SELECT attempt_id FROM remote_hints WHERE execution_id = ?1)
 ORDER BY attempt_id`
@@ -28,14 +27,24 @@ ORDER BY attempt_id`
 // that are unknown and may have. It is one, unless WorqHat gave the same id
 // twice or several may have started it.
 func (r *Reader) ByAnalyticsID(ctx context.Context, id string) ([]Place, error) {
-	return r.places(ctx, placesByAnalyticsID, id)
+	return r.places(ctx, placesByAnalyticsID, id, 0, everyBlock)
 }
 
-const placesByKey = `SELECT run, chunk FROM chunks WHERE key = ? ORDER BY run, chunk`
+const placesByKey = `
+SELECT run, chunk FROM chunks WHERE key = ?1 AND key <> ''
+UNION ALL
+SELECT run, ?3 FROM segments WHERE key_prefix = ?2 AND ?3 BETWEEN first_chunk AND first_chunk + records - 1
+ORDER BY 1, 2`
 
 // ByKey returns the chunks with this key.
 func (r *Reader) ByKey(ctx context.Context, key string) ([]Place, error) {
-	return r.places(ctx, placesByKey, key)
+	prefix, number := key, int64(0)
+	if n := len(key) - keyNumberLen; n > 0 {
+		if v, err := strconv.ParseUint(key[n:], 16, 32); err == nil {
+			prefix, number = key[:n], int64(v)
+		}
+	}
+	return r.places(ctx, placesByKey, key, prefix, number)
 }
 
 const filesByPath = `
@@ -47,13 +56,11 @@ SELECT chunk, last_line FROM chunk_ranges INDEXED BY chunk_ranges_by_file
 WHERE run = ? AND file = ? AND first_line <= ? ORDER BY first_line DESC, last_line DESC`
 
 const segmentsAtLine = `
-SELECT c.segment, c.first_chunk, c.records FROM segment_ranges g INDEXED BY segment_ranges_by_file
-CROSS JOIN segments c ON c.run = g.run AND c.segment = g.segment
-WHERE g.run = ? AND g.file = ? AND g.first_line <= ? AND g.last_line >= ? AND c.begun < c.records ORDER BY c.segment`
+SELECT DISTINCT run, segment FROM segment_ranges INDEXED BY segment_ranges_by_file
+WHERE run = ? AND file = ? AND first_line <= ? AND last_line >= ? ORDER BY segment`
 
-// ByLine returns the chunks that took a physical line of a file, and the segments
-// that have it for a chunk without a row: the file's whole path, or the end of it
-// from a slash on.
+// ByLine returns the chunks that have a physical line of a file: the file's whole
+// path, or the end of it from a slash on.
 func (r *Reader) ByLine(ctx context.Context, path string, line int64) (list []Place, err error) {
 	files, err := pairs(ctx, r.ro, filesByPath, path, "/"+path)
 	if err != nil {
@@ -69,28 +76,21 @@ func (r *Reader) ByLine(ctx context.Context, path string, line int64) (list []Pl
 	return list, nil
 }
 
-// byLineOf looks at one file of one run. A segment has the line only while none of
-// its chunks has it.
+// byLineOf looks at one file of one run.
 func (r *Reader) byLineOf(ctx context.Context, run, file, line int64) (list []Place, err error) {
 	chunks, err := r.chunksAtLine(ctx, run, file, line)
 	if err != nil {
 		return nil, err
 	}
-	segments, err := r.segmentsAtLine(ctx, run, file, line)
-	if err != nil || len(chunks)+len(segments) == 0 {
+	records, err := r.recordsAtLine(ctx, run, file, line)
+	if err != nil || len(chunks)+len(records) == 0 {
 		return nil, err
 	}
 	of, err := r.RunOfRow(ctx, run)
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range segments {
-		begun := slices.ContainsFunc(chunks, func(c int64) bool { return c >= s.FirstChunk && c <= s.LastChunk() })
-		if !begun {
-			list = append(list, Place{Run: of, Segment: s.Segment})
-		}
-	}
-	for _, c := range chunks {
+	for _, c := range append(chunks, records...) {
 		list = append(list, Place{Run: of, Chunk: c})
 	}
 	return list, nil
@@ -121,20 +121,28 @@ func (r *Reader) chunksAtLine(ctx context.Context, run, file, line int64) (list 
 	return slices.Compact(list), errors.Join(rows.Err(), rows.Close())
 }
 
-func (r *Reader) segmentsAtLine(ctx context.Context, run, file, line int64) (list []Segment, err error) {
-	rows, err := r.ro.QueryContext(ctx, segmentsAtLine, run, file, line, line)
+// recordsAtLine returns the chunks that are records of segments.
+func (r *Reader) recordsAtLine(ctx context.Context, run, file, line int64) (list []int64, err error) {
+	segments, err := pairs(ctx, r.ro, segmentsAtLine, run, file, line, line)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var s Segment
-		if err := rows.Scan(&s.Segment, &s.FirstChunk, &s.Records); err != nil {
+	for _, at := range segments {
+		s, err := r.Segment(ctx, run, at[1])
+		if err != nil {
 			return nil, err
 		}
-		list = append(list, s)
+		places, err := r.RecordPlaces(ctx, run, s)
+		if err != nil {
+			return nil, err
+		}
+		for i, g := range places {
+			if g.FirstLine <= line && line <= g.LastLine {
+				list = append(list, s.FirstChunk+int64(i))
+			}
+		}
 	}
-	return list, rows.Err()
+	return list, nil
 }
 
 // DeadPlace is a dead letter with its run and path.

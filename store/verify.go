@@ -26,6 +26,7 @@ var ledgerRules = []struct{ name, rule, query string }{
 	{"ids unique", "no analytics_id was given to two attempts of the run", idsUnique},
 	{"keys unique", "no key stands for two chunks", keysUnique},
 	{"segments", "each segment counts its chunks that have a row", segmentsCount},
+	{"sums", "the sums of the run's attempts are what its attempts add up to", sumsAdd},
 }
 
 const acceptedOnce = `
@@ -69,6 +70,12 @@ const segmentsCount = `
 SELECT 'segment ' || s.segment || ' counts ' || s.begun || ' chunks with a row' FROM segments s
 WHERE s.run = ?1 AND s.begun <> (SELECT count(*) FROM chunks c WHERE c.run = s.run AND c.chunk BETWEEN s.first_chunk AND s.first_chunk + s.records - 1)`
 
+const sumsAdd = `
+SELECT 'its attempts are ' || s.attempts || ' with ' || s.bytes || ' bytes, kept are ' || k.attempts || ' with ' || k.bytes
+FROM (SELECT count(*) AS attempts, coalesce(sum(CASE WHEN outcome = 'not_sent' THEN 0 ELSE body_bytes END), 0) AS bytes FROM attempts WHERE run = ?1) s,
+     (SELECT coalesce(sum(attempts), 0) AS attempts, coalesce(sum(bytes_sent), 0) AS bytes FROM attempt_sums WHERE run = ?1) k
+WHERE s.attempts <> k.attempts OR s.bytes <> k.bytes`
+
 // CheckLedger holds the rows of a run against the rules.
 func (v *View) CheckLedger(ctx context.Context, run int64) (list []LedgerCheck, err error) {
 	for _, r := range ledgerRules {
@@ -99,22 +106,24 @@ func (c *LedgerCheck) read(rows *sql.Rows) error {
 	return rows.Err()
 }
 
-// ChunkKey is a chunk's key and the hash that it is made of.
+// ChunkKey is a chunk's key and the hash that it is made of. Of a segment it is
+// the first chunk's: the keys of the others differ in the number alone.
 type ChunkKey struct {
 	Chunk     int64
+	Chunks    int64 // of the segment; 1: it stands for itself
 	Key, Hash string
 }
 
-// With mode "records" it is the hash of the chunk's segment.
 const chunkKeys = `
-SELECT c.chunk, c.key, coalesce((SELECT s.source_hash FROM segments s INDEXED BY segments_by_chunk
-    WHERE s.run = c.run AND s.first_chunk <= c.chunk ORDER BY s.first_chunk DESC LIMIT 1), c.source_hash)
-FROM chunks c WHERE c.run = ? ORDER BY c.chunk`
+SELECT chunk, 1, key, source_hash FROM chunks WHERE run = ?1 AND key <> ''
+UNION ALL
+SELECT first_chunk, records, key_prefix || printf('%08x', first_chunk), source_hash FROM segments WHERE run = ?1
+ORDER BY 1`
 
 // ChunkKeys goes over the keys of a run's chunks.
 func (v *View) ChunkKeys(ctx context.Context, run int64) (*Cursor[ChunkKey], error) {
 	return openCursor(ctx, v.tx, func(rows *sql.Rows, k *ChunkKey) error {
-		return rows.Scan(&k.Chunk, &k.Key, &k.Hash)
+		return rows.Scan(&k.Chunk, &k.Chunks, &k.Key, &k.Hash)
 	}, chunkKeys, run)
 }
 

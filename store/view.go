@@ -101,7 +101,7 @@ SELECT g.file, g.byte_start, g.byte_end, g.first_line, g.last_line, g.records, `
 FROM chunk_ranges g INDEXED BY chunk_ranges_by_file
 CROSS JOIN chunks c ON c.run = g.run AND c.chunk = g.chunk
 CROSS JOIN runs r ON r.id = g.run ` + attemptThatCounts + `
-WHERE g.run = ?1 AND NOT EXISTS (SELECT 1 FROM segments WHERE run = ?1) ORDER BY g.file, g.byte_start`
+WHERE g.run = ? ORDER BY g.file, g.byte_start`
 
 // OwnedRanges goes over all ranges of a run's chunks by file and byte, those of
 // chunks that were split included. A run with segments has none: see RecordChunks.
@@ -127,10 +127,11 @@ func (v *View) RangelessChunks(ctx context.Context, run int64) (*Cursor[OwnedRan
 const recordChunks = `
 SELECT ` + ownedColumns + `
 FROM chunks c CROSS JOIN runs r ON r.id = c.run ` + attemptThatCounts + `
-WHERE c.run = ?1 AND EXISTS (SELECT 1 FROM segments WHERE run = ?1) ORDER BY c.chunk`
+WHERE c.run = ? AND c.key = '' ORDER BY c.chunk`
 
 // RecordChunks goes over the chunks with a row of a run with segments, by number,
-// which is by file and byte. Their place is that of their record in its segment.
+// which is by file and byte. Their place, hash and key are those of their record
+// in its segment.
 func (v *View) RecordChunks(ctx context.Context, run int64) (*Cursor[OwnedRange], error) {
 	return openCursor(ctx, v.tx, scanRangeless, recordChunks, run)
 }
@@ -150,12 +151,13 @@ type OwnedSegment struct {
 	SegmentRecords int64 // of the whole segment
 	Begun          int64
 	SourceHash     string
+	KeyPrefix      string // see Key
 	Spool          *SpoolRange
 }
 
 const ownedSegments = `
 SELECT g.file, g.byte_start, g.byte_end, g.first_line, g.last_line, g.records,
-       s.segment, s.state, s.reason, s.first_chunk, s.records, s.begun, s.source_hash, s.spool_start, s.spool_end
+       s.segment, s.state, s.reason, s.first_chunk, s.records, s.begun, s.source_hash, s.key_prefix, s.spool_start, s.spool_end
 FROM segment_ranges g INDEXED BY segment_ranges_by_file
 CROSS JOIN segments s ON s.run = g.run AND s.segment = g.segment
 WHERE g.run = ? ORDER BY g.file, g.byte_start`
@@ -165,7 +167,7 @@ func (v *View) OwnedSegments(ctx context.Context, run int64) (*Cursor[OwnedSegme
 	return openCursor(ctx, v.tx, func(rows *sql.Rows, o *OwnedSegment) error {
 		var start, end sql.NullInt64
 		err := rows.Scan(&o.File, &o.ByteStart, &o.ByteEnd, &o.FirstLine, &o.LastLine, &o.Records,
-			&o.Segment, &o.State, &o.Reason, &o.FirstChunk, &o.SegmentRecords, &o.Begun, &o.SourceHash, &start, &end)
+			&o.Segment, &o.State, &o.Reason, &o.FirstChunk, &o.SegmentRecords, &o.Begun, &o.SourceHash, &o.KeyPrefix, &start, &end)
 		if start.Valid {
 			o.Spool = &SpoolRange{Start: start.Int64, End: end.Int64}
 		}
@@ -183,25 +185,7 @@ func (v *View) Dead(ctx context.Context, run int64) (*Cursor[DeadLetter], error)
 	}, allDead, run)
 }
 
-const rangesOfRecords = `
-SELECT chunk, file, byte_start, byte_end, first_line, last_line, records FROM chunk_ranges WHERE run = ? AND chunk BETWEEN ? AND ? ORDER BY chunk`
-
-// RecordPlaces returns where each record of a segment lies, in order, as far as the
-// ledger knows: of those that were not tried it does not, and they have no Records.
+// RecordPlaces returns where each record of a segment lies, in order.
 func (v *View) RecordPlaces(ctx context.Context, run int64, s *OwnedSegment) ([]ChunkRange, error) {
-	rows, err := v.tx.QueryContext(ctx, rangesOfRecords, run, s.FirstChunk, s.FirstChunk+s.SegmentRecords-1)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	list := make([]ChunkRange, s.SegmentRecords)
-	for rows.Next() {
-		var chunk int64
-		var g ChunkRange
-		if err := rows.Scan(&chunk, &g.File, &g.ByteStart, &g.ByteEnd, &g.FirstLine, &g.LastLine, &g.Records); err != nil {
-			return nil, err
-		}
-		list[chunk-s.FirstChunk] = g
-	}
-	return list, rows.Err()
+	return readPlaces(v.tx.QueryRowContext(ctx, placesOfSegment, run, s.Segment), s.File, s.SegmentRecords)
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // segmentJSON is, with chunk.mode = "records", a run of records of which some have
-// no chunk row yet: they are in no chunk_list and get there with their first
-// attempt. A chunk of it is the record at its place: first_chunk is that of the
+// no chunk row yet: they are in no chunk_list and get there with the end of
+// their first attempt. A chunk of it is the record at its place: first_chunk is that of the
 // first record.
 type segmentJSON struct {
 	Segment    int64        `json:"segment"`

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"worqcron/batch"
 	"worqcron/store"
 )
 
@@ -29,7 +28,6 @@ type traceJSON struct {
 	Key          string        `json:"key"`
 	RedriveOf    *againJSON    `json:"redrive_of,omitempty"`
 	RedrivenAs   []againJSON   `json:"redriven_as,omitempty"`
-	Segment      *segmentJSON  `json:"segment,omitempty"` // the line is in a chunk of it, and the source changed before that was tried
 }
 
 func newTrace(p *program) *cobra.Command {
@@ -110,33 +108,8 @@ func find(ctx context.Context, r *store.Reader, what string) ([]store.Place, []s
 	if places, err = r.ByLine(ctx, path, line); err != nil {
 		return nil, nil, err
 	}
-	if places, err = narrowed(ctx, r, places, line); err != nil {
-		return nil, nil, err
-	}
 	dead, err := r.DeadByLine(ctx, path, line)
 	return places, dead, err
-}
-
-// narrowed puts the chunk that has a line in the place of its segment, and leaves
-// out segments in which it is no record. One whose source has changed stays.
-func narrowed(ctx context.Context, r *store.Reader, places []store.Place, line int64) (list []store.Place, err error) {
-	for _, place := range places {
-		if place.Segment == 0 {
-			list = append(list, place)
-			continue
-		}
-		chunk, err := batch.ChunkAtLine(ctx, r, place.Run, place.Segment, line)
-		var changed *batch.SourceChangedError
-		switch {
-		case errors.As(err, &changed):
-			list = append(list, place)
-		case err != nil:
-			return nil, err
-		case chunk != 0:
-			list = append(list, store.Place{Run: place.Run, Chunk: chunk})
-		}
-	}
-	return list, nil
 }
 
 // fileLine reads FILE:LINE.
@@ -168,9 +141,6 @@ func (p *program) tracePlace(ctx context.Context, r *store.Reader, place store.P
 	files, err := r.Files(ctx, place.Run.ID)
 	if err != nil {
 		return err
-	}
-	if place.Segment != 0 {
-		return p.traceSegment(ctx, r, place, files)
 	}
 	c, err := findChunk(ctx, r, place.Run, place.Chunk)
 	if err != nil {
@@ -204,26 +174,4 @@ func remoteStatusOf(attempts []attemptJSON) (status string) {
 
 func (p *program) printRunOf(run *store.Run) {
 	fmt.Fprintf(p.out, "schedule  %s\nrun       %s  (%s)\nflow      %s\n", run.Schedule, run.Name(), run.RunID, run.FlowID)
-}
-
-// traceSegment prints a segment of whose chunks one has the line; which one, its
-// source can no longer tell.
-func (p *program) traceSegment(ctx context.Context, r *store.Reader, place store.Place, files []store.SnapshotFile) error {
-	s, err := r.Segment(ctx, place.Run.ID, place.Segment)
-	if err != nil {
-		return err
-	}
-	j := segmentDetails(files, *s)
-	if p.json {
-		return printJSON(p.out, traceJSON{
-			Schedule: place.Run.Schedule, RunID: place.Run.RunID, Status: j.Status, Attempts: []attemptJSON{}, Source: j.Source, Segment: &j,
-		})
-	}
-	p.printRunOf(place.Run)
-	status := j.Status
-	if j.Reason != "" {
-		status += ": " + j.Reason
-	}
-	fmt.Fprintf(p.out, "chunk     one of %d to %d that was not tried, %s\nsource    %s\n", j.FirstChunk, j.LastChunk, status, placeText(j.Source))
-	return nil
 }

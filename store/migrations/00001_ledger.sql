@@ -93,17 +93,17 @@ CREATE TABLE chunks (
     records      INTEGER NOT NULL CHECK (records >= 0),   -- in its body; 0: a run without a source
     body_bytes   INTEGER NOT NULL CHECK (body_bytes > 0), -- exact length of its body
     source_hash  TEXT    NOT NULL,            -- of the source bytes of its ranges; '' without a source
-    key          TEXT    NOT NULL,            -- the chunk's key, as in its body
+    key          TEXT    NOT NULL,            -- the chunk's key, as in its body; '': it is one record, and all else about it is in its segment
     not_before   INTEGER NOT NULL,            -- no try before this instant
     spool_start  INTEGER,                     -- where its records lie in the run's spool; NULL: in the files themselves
     spool_end    INTEGER,                     -- first byte after them
-    spool_line   INTEGER NOT NULL CHECK (spool_line >= 0), -- which line there is its record, from 1; 0: all are its records
+    spool_line   INTEGER NOT NULL DEFAULT 0 CHECK (spool_line >= 0), -- which line there is its record, from 1; 0: all are its records
     parent       INTEGER CHECK (parent < chunk), -- the chunk of the same run that was split into this one and another; NULL: as planned
     redrive_of   INTEGER,                     -- number of the chunk of runs.redrive_of that it sends again; NULL: none
     PRIMARY KEY (run, chunk),
     CHECK ((spool_start IS NULL) = (spool_end IS NULL) AND coalesce(spool_end > spool_start, 1))
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX chunks_by_key ON chunks (key);
+CREATE INDEX chunks_by_key ON chunks (key) WHERE key <> '';
 CREATE INDEX chunks_by_redrive ON chunks (run, redrive_of) WHERE redrive_of IS NOT NULL;
 CREATE INDEX chunks_by_state ON chunks (run, state, chunk, records); -- records: a receipt reads nothing else
 CREATE INDEX chunks_by_parent ON chunks (run, parent) WHERE parent IS NOT NULL;
@@ -126,7 +126,7 @@ CREATE TABLE chunk_ranges (
 CREATE INDEX chunk_ranges_by_file ON chunk_ranges (run, file, first_line, last_line, byte_start); -- the order of the file; trace reads nothing else
 
 -- With chunk.mode = 'records' each record is a chunk. The plan then stores runs
--- of records here, and a chunk's own row appears with its first intent. Until
+-- of records here, and a chunk's own row appears with its first outcome. Until
 -- then a chunk is what its segment says.
 CREATE TABLE segments (
     run         INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, -- whose plan
@@ -137,12 +137,22 @@ CREATE TABLE segments (
     records     INTEGER NOT NULL CHECK (records > 0),      -- so many records, and chunks
     begun       INTEGER NOT NULL CHECK (begun BETWEEN 0 AND records), -- how many of its chunks have a row
     source_hash TEXT    NOT NULL,             -- of the source bytes of its ranges
+    key_prefix  TEXT    NOT NULL,             -- first 24 characters of its chunks' keys; the chunk's number in hex follows
     spool_start INTEGER,                      -- where its records lie in the run's spool; NULL: in the file itself
     spool_end   INTEGER,                      -- first byte after them
     PRIMARY KEY (run, segment),
     CHECK ((spool_start IS NULL) = (spool_end IS NULL) AND coalesce(spool_end > spool_start, 1))
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX segments_by_chunk ON segments (run, first_chunk);
+CREATE INDEX segments_by_key ON segments (key_prefix);
+
+CREATE TABLE segment_places (
+    run     INTEGER NOT NULL,                 -- with segment: whose records
+    segment INTEGER NOT NULL,                 -- number in the run
+    places  BLOB    NOT NULL,                 -- where each record lies, packed as store/places.go says
+    PRIMARY KEY (run, segment),
+    FOREIGN KEY (run, segment) REFERENCES segments (run, segment) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE segment_ranges (
     run        INTEGER NOT NULL,              -- with segment: whose range it is
@@ -178,13 +188,25 @@ CREATE TABLE attempts (
     status_code  INTEGER NOT NULL,            -- 0 without an answer
     analytics_id TEXT,                        -- WorqHat's id; NULL without one
     answer       BLOB,                        -- what the server said, its first 64 KiB
-    CHECK ((outcome IS NULL) = (finished_at IS NULL))
+    over         INTEGER NOT NULL DEFAULT 0,  -- 1: another attempt may follow; 0: it is open or accepted
+    CHECK ((outcome IS NULL) = (finished_at IS NULL)),
+    CHECK (over = (outcome IS NOT NULL AND outcome NOT IN ('accepted', 'accepted_no_id')))
 ) STRICT;
-CREATE INDEX attempts_by_chunk ON attempts (run, chunk, number, outcome, body_bytes); -- the last two: a receipt reads nothing else
-CREATE INDEX attempts_by_id ON attempts (analytics_id) WHERE analytics_id IS NOT NULL;
+-- Each trigger pays for these. None but the second has to move when an attempt
+-- is accepted, and new entries lie side by side: ids are random, so they are
+-- sorted within every 1,024 attempts only, and found by a look into each of those.
+CREATE INDEX attempts_by_chunk ON attempts (run, chunk, number);
 CREATE INDEX attempts_open ON attempts (attempt_id) WHERE outcome IS NULL;
-CREATE UNIQUE INDEX attempts_one_live ON attempts (run, chunk)
-    WHERE outcome IS NULL OR outcome IN ('accepted', 'accepted_no_id');
+CREATE INDEX attempts_by_id ON attempts (attempt_id >> 10, substr(analytics_id, -10)) WHERE analytics_id IS NOT NULL;
+CREATE UNIQUE INDEX attempts_one_live ON attempts (run, chunk) WHERE over = 0;
+
+-- What the attempts of a run add up to, kept with each of them: to count a
+-- million would take longer than a person waits for a receipt.
+CREATE TABLE attempt_sums (
+    run        INTEGER PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE, -- whose attempts
+    attempts   INTEGER NOT NULL,              -- so many, open ones too
+    bytes_sent INTEGER NOT NULL               -- of the bodies of all that are open or may have arrived
+) STRICT;
 
 CREATE TABLE dead_letters (
     run        INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, -- whose plan gave it up
@@ -330,9 +352,11 @@ END;
 
 -- +goose StatementBegin
 CREATE TRIGGER attempts_of_a_chunk BEFORE INSERT ON attempts
-WHEN NOT EXISTS (SELECT 1 FROM chunks WHERE run = NEW.run AND chunk = NEW.chunk)
+WHEN coalesce((SELECT state <> 'sending' FROM chunks WHERE run = NEW.run AND chunk = NEW.chunk),
+    (SELECT state <> 'planned' OR first_chunk + records <= NEW.chunk FROM segments
+        WHERE run = NEW.run AND first_chunk <= NEW.chunk ORDER BY first_chunk DESC LIMIT 1), 1)
 BEGIN
-    SELECT RAISE(ABORT, 'an attempt needs a chunk');
+    SELECT RAISE(ABORT, 'an attempt needs a chunk that is being sent, or a record of a planned segment');
 END;
 -- +goose StatementEnd
 
