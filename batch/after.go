@@ -1,7 +1,9 @@
 package batch
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 
 	"worqcron/store"
 	"worqcron/worqhat"
@@ -29,7 +31,10 @@ func (d *delivery) forget(c *store.Chunk) {
 
 // after acts on what an outcome means beyond its chunk.
 func (d *delivery) after(c *store.Chunk, r worqhat.Result, n next, before *tries) {
-	log := d.log.With("chunk", c.Chunk, "records", c.Records, "bytes", c.BodyBytes, "outcome", r.Outcome, "elapsed", r.Finished.Sub(r.Started))
+	log := d.log
+	if r.Outcome != worqhat.Accepted || log.Enabled(context.Background(), slog.LevelDebug) {
+		log = log.With("chunk", c.Chunk, "records", c.Records, "bytes", c.BodyBytes, "outcome", r.Outcome, "elapsed", r.Finished.Sub(r.Started))
+	}
 	switch r.Outcome {
 	case worqhat.Accepted, worqhat.AcceptedNoID:
 		log.Debug("chunk accepted", "analytics_id", r.AnalyticsID)

@@ -97,7 +97,7 @@ const (
 	runDelivers    = `SELECT EXISTS (SELECT 1 FROM runs WHERE id = ? AND state = 'delivering')`
 	insertAttempts = `
 INSERT INTO attempts (run, chunk, number, body_hash, body_bytes, started_at, reason, detail, status_code) VALUES `
-	attemptRow = `(?1, ?2, (SELECT count(*) + 1 FROM attempts WHERE run = ?1 AND chunk = ?2), ?3, ?4, ?5, '', '', 0)`
+	attemptRow = `(?, ?, (SELECT count(*) + 1 FROM attempts WHERE run = ? AND chunk = ?), ?, ?, ?, '', '', 0)`
 )
 
 // An outcome: the attempt ends, and its chunk moves on.
@@ -110,11 +110,11 @@ WHERE attempt_id = ? AND outcome IS NULL`
 UPDATE attempts SET finished_at = v.column2, outcome = v.column3, reason = v.column4, detail = v.column5, status_code = v.column6,
     analytics_id = nullif(v.column7, ''), answer = v.column8
 FROM (VALUES `
-	acceptRow      = `(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)`
+	acceptRow      = `(?, ?, ?, ?, ?, ?, ?, ?)`
 	acceptedWhere  = `) v WHERE attempt_id = v.column1 AND outcome IS NULL`
 	moveChunk      = `UPDATE chunks SET state = ?, reason = ?, not_before = ? WHERE run = ? AND chunk = ? AND state = 'sending'`
 	insertRecords  = `INSERT INTO chunks (run, chunk, state, reason, records, body_bytes, source_hash, key, not_before) VALUES `
-	recordRow      = `(?1, ?2, ?3, ?4, 1, ?5, '', '', ?6)`
+	recordRow      = `(?, ?, ?, ?, 1, ?, '', '', ?)`
 	countBegun     = `UPDATE segments SET begun = begun + ? WHERE run = ? AND segment = ?`
 	addAttemptSums = `
 INSERT INTO attempt_sums (run, attempts, bytes_sent) VALUES (?, ?, ?)
@@ -228,7 +228,7 @@ func (w *writing) beginAll(list []*transition) error {
 				return err
 			}
 		}
-		w.rows = append(w.rows, i.Run, i.Chunk, i.BodyHash, i.BodyBytes, now)
+		w.rows = append(w.rows, i.Run, i.Chunk, i.Run, i.Chunk, i.BodyHash, i.BodyBytes, now)
 		w.sum(i.Run, 1, i.BodyBytes)
 	}
 	if err := w.insert.exec(w, w.rows); err != nil {

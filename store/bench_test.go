@@ -1,10 +1,16 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // BenchmarkAttempt is an intent and its outcome, each with its own fsync: what a
@@ -73,4 +79,46 @@ func BenchmarkReceipt(b *testing.B) {
 		_, err := l.Receipt(ctx, r)
 		must(b, err)
 	}
+}
+
+// BenchmarkRecords is an intent and its outcome of 64 records at a time, as with one
+// trigger a record: what it costs in CPU time, whatever the disk takes.
+func BenchmarkRecords(b *testing.B) {
+	ctx, l := context.Background(), open(b)
+	r := segmented(b, l, slotRun("orders"), b.N/10+1)
+	end := ends[ChunkAccepted]
+	end.Answer = bytes.Repeat([]byte("a"), 190)
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	b.ResetTimer()
+	before := cpuTime(b)
+	for range 64 {
+		workers.Go(func() {
+			for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
+				i := intentOf(r, n)
+				i.BodyHash = "xxh3-128:0123456789abcdef0123456789abcdef"
+				id, err := l.BeginRecord(ctx, i)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				end := end
+				end.AnalyticsID = uuid.NewString()
+				if err := l.FinishAttempt(ctx, id, end); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	workers.Wait()
+	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(b.N), "CPU-µs/trigger")
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "triggers/s")
+}
+
+// cpuTime is what the process has used, user and system.
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	must(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

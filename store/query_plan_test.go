@@ -26,7 +26,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 		{"ranges of a page of chunks", rangesOfChunks, 3, []string{"chunk_ranges USING PRIMARY KEY (run=? AND chunk>? AND chunk<?)"}},
 		{"Sent", sentOfChunks, 3, []string{"attempts_by_chunk (run=? AND chunk>? AND chunk<?)"}},
 		{"BeginAttempt claim", claimChunk, 2, []string{"chunks USING PRIMARY KEY (run=? AND chunk=?)"}},
-		{"BeginAttempt number", insertAttempts + attemptRow, 5, []string{"attempts_by_chunk (run=? AND chunk=?)"}},
+		{"BeginAttempt number", insertAttempts + attemptRow, 7, []string{"attempts_by_chunk (run=? AND chunk=?)"}},
 		{"FinishAttempt", finishAttempt, 8, []string{"attempts USING INTEGER PRIMARY KEY (rowid=?)"}},
 		{"FinishAttempt accepted", acceptAttempts + acceptRow + acceptedWhere, 8, []string{"attempts USING INTEGER PRIMARY KEY (rowid=?)"}},
 		{"FinishAttempt chunk", moveChunk, 5, []string{"chunks USING PRIMARY KEY (run=? AND chunk=?)"}},

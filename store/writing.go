@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -57,28 +55,12 @@ type rowsStatement struct {
 	sizes [len(rowSizes)]*sql.Stmt
 }
 
-var placeholder = regexp.MustCompile(`\?(\d+)`)
-
-// prepareRows prepares a statement whose rows stand between head and tail. row has
-// its values as ?1, ?2, ….
+// prepareRows prepares a statement whose rows stand between head and tail.
 func prepareRows(ctx context.Context, db *sql.DB, head, row, tail string) (s rowsStatement, err error) {
-	for _, p := range placeholder.FindAllStringSubmatch(row, -1) {
-		n, err := strconv.Atoi(p[1])
-		if err != nil {
-			return s, err
-		}
-		s.width = max(s.width, n)
-	}
+	s.width = strings.Count(row, "?")
 	for i, n := range rowSizes {
-		rows := make([]string, n)
-		for k := range rows {
-			rows[k] = placeholder.ReplaceAllStringFunc(row, func(p string) string {
-				value, _ := strconv.Atoi(p[1:]) // only digits, says the expression
-				return "?" + strconv.Itoa(k*s.width+value)
-			})
-		}
-		s.sizes[i], err = db.PrepareContext(ctx, head+strings.Join(rows, ", ")+tail) //nolint:sqlclosecheck // they are closed with db
-		if err != nil {
+		rows := strings.Repeat(row+", ", n-1) + row
+		if s.sizes[i], err = db.PrepareContext(ctx, head+rows+tail); err != nil { //nolint:sqlclosecheck // they are closed with db
 			return s, err
 		}
 	}

@@ -22,6 +22,13 @@ const (
 	// it has ended, which can take minutes.
 	DefaultTimeout = 5 * time.Minute
 
+	// smallBytes is what goes out with its header in one write. net/http flushes the
+	// header first unless it knows the body to be in memory, and then what was
+	// handed over is not known: of such a body, its copy, only the bytes that the
+	// kernel took count, the header among them. RoundTrip fails only when writing
+	// has ended.
+	smallBytes = writeBufferBytes / 2
+
 	userAgent = "worqcron"
 )
 
@@ -34,6 +41,7 @@ type Client struct {
 	transport http.RoundTripper
 	own       *http.Transport // to be closed; nil if the transport came from outside
 	answers   sync.Pool       // of *bytes.Buffer
+	urls      sync.Map        // of *url.URL, by flow id; never written to
 }
 
 // NewClient makes a client. transport nil means its own: HTTP/1.1 alone, TLS 1.2
@@ -143,14 +151,26 @@ func (c *Client) observe(ctx context.Context, t Trigger) Observation {
 	defer cancel() // not before the answer was read: it would lose the outcome
 
 	var wire wireCount
-	body := &sealedBody{data: t.Body, begins: wire.bodyBegins}
+	sealed := &sealedBody{data: t.Body, begins: wire.bodyBegins}
+	var body io.ReadCloser = sealed
+	var small *bytes.Reader
+	if c.own != nil && len(t.Body) <= smallBytes {
+		small = bytes.NewReader(bytes.Clone(t.Body))
+		body = io.NopCloser(small)
+	}
 	resp, err := c.transport.RoundTrip(c.request(wire.trace(limited), t, body))
 	o := Observation{BodyBytes: int64(len(t.Body)), Err: err, key: c.key}
 	if err == nil {
 		o.StatusCode, o.Header, o.Now = resp.StatusCode, resp.Header, time.Now()
 		o.Answer, o.TooLong, o.Err = c.readAnswer(resp.Body)
 	}
-	o.BodyTaken = body.seal()
+	o.BodyTaken = sealed.seal()
+	if small != nil { // nobody reads it any more once RoundTrip has failed
+		o.BodyTaken = o.BodyBytes
+		if err != nil {
+			o.BodyTaken -= int64(small.Len())
+		}
+	}
 	o.Connected, o.TLSFailed, o.WireBytes = wire.connected, wire.tlsFailed.Load(), wire.bytes()
 	if o.Err != nil {
 		o.Interrupted = ctx.Err() != nil
@@ -163,9 +183,13 @@ func (c *Client) observe(ctx context.Context, t Trigger) Observation {
 // would allow net/http to send the body again by itself. RoundTrip is called
 // without http.Client around it, so no redirect is followed.
 func (c *Client) request(ctx context.Context, t Trigger, body io.ReadCloser) *http.Request {
+	at, ok := c.urls.Load(t.FlowID)
+	if !ok {
+		at, _ = c.urls.LoadOrStore(t.FlowID, c.base.JoinPath("flows", "trigger", t.FlowID))
+	}
 	req := &http.Request{
 		Method:        http.MethodPost,
-		URL:           c.base.JoinPath("flows", "trigger", t.FlowID),
+		URL:           at.(*url.URL),
 		Proto:         "HTTP/1.1",
 		ProtoMajor:    1,
 		ProtoMinor:    1,

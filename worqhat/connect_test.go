@@ -116,17 +116,22 @@ func (d deadConn) Write(p []byte) (int, error) {
 // TestKernelTookTooLittle: the connection dies under a body that fits into our
 // own buffers, so that net/http took all of it.
 func TestKernelTookTooLittle(t *testing.T) {
+	const large = smallBytes + 1 // goes out after its header, a small body together with it
 	tests := []struct {
-		name         string
-		passes, took int
-		outcome      Outcome
+		name               string
+		body, passes, took int
+		outcome            Outcome
 	}{
-		{"nothing at all", 0, 0, NotSent},
-		{"some of the header", 0, 50, NotSent},
-		{"the header", 1, 0, NotSent},
-		{"some of the body", 1, small / 2, NotSent},
-		{"all but one byte", 1, small - 1, NotSent},
-		{"all, with an error", 1, small, Unknown},
+		{"nothing at all", large, 0, 0, NotSent},
+		{"some of the header", large, 0, 50, NotSent},
+		{"the header", large, 1, 0, NotSent},
+		{"some of the body", large, 1, large / 2, NotSent},
+		{"all but one byte", large, 1, large - 1, NotSent},
+		{"all, with an error", large, 1, large, Unknown},
+		{"nothing of a small one", small, 0, 0, NotSent},
+		{"less than a small one", small, 0, small - 1, NotSent},
+		{"as much as a small one, with its header", small, 0, small, Unknown},
+		{"all of a small one, with an error", small, 0, 1 << 20, Unknown},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -142,7 +147,7 @@ func TestKernelTookTooLittle(t *testing.T) {
 				}
 				return conn, err
 			}
-			r := fire(t, c, small)
+			r := fire(t, c, tt.body)
 			if r.Outcome != tt.outcome {
 				t.Errorf("%s, %s; want %s", r.Outcome, r.Reason, tt.outcome)
 			}

@@ -9,9 +9,10 @@ import (
 
 // wireCount counts what the kernel took of one attempt's body, TLS included. It
 // begins at the first read of the body: net/http flushes the header before it,
-// since the body is of no type whose content it could know to be in memory. If
-// it ever stopped to do so, the header would be counted too, and the only
-// consequence were more unknowns.
+// since the body is of no type whose content it could know to be in memory. With
+// a small body, which goes out together with its header, the header is counted
+// too: fewer bytes than the body has still prove that it is not whole, and the
+// only consequence is an unknown more where the connection broke within it.
 type wireCount struct {
 	tlsFailed atomic.Bool // set by the goroutine that dials, which may live longer
 
