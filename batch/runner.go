@@ -42,6 +42,8 @@ type Runner struct {
 	underway underway
 	buffers  bodyBuffers
 
+	collector collector
+
 	keepOnce sync.Once
 	kept     keptBodies
 }
@@ -327,6 +329,8 @@ func (r *Runner) deliverAll(ctx context.Context, d *delivery) (*store.End, error
 			return nil, err
 		}
 		defer d.queue.reader.close()
+		r.collector.relax()
+		defer r.collector.restore()
 	}
 	r.buffers.begin()
 	defer r.buffers.end()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime/debug"
 	"strings"
 
 	"worqcron/worqhat/sandbox"
@@ -20,6 +21,7 @@ const sinkRole = "sink"
 // serves until its input ends. Bodies are only looked at from outside, so that
 // the figures are those of the sender.
 func serveSink(in io.Reader, out io.Writer) error {
+	debug.SetGCPercent(400)
 	s, err := sandbox.Start(sandbox.Options{Check: sandbox.CheckFast})
 	if err != nil {
 		return err

@@ -26,6 +26,10 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
+	sendJSON(w, status, body)
+}
+
+func sendJSON(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
@@ -62,10 +66,12 @@ type started struct {
 	Data        map[string]string `json:"data"`
 }
 
+const timestampLayout = "2006-01-02T15:04:05.000Z"
+
 func (a *answering) startedBody() started {
 	return started{
 		Success: true, Message: "Workflow triggered successfully", AnalyticsID: a.id,
-		Timestamp: time.Now().UTC().Format("2006-01-02T15:04:05.000Z"),
+		Timestamp: time.Now().UTC().Format(timestampLayout),
 		Data:      map[string]string{"workflow_status": "started"},
 	}
 }
@@ -78,7 +84,16 @@ func (a *answering) accept() {
 		})
 		return
 	}
-	writeJSON(a.w, http.StatusOK, a.startedBody())
+	if a.id == "" {
+		writeJSON(a.w, http.StatusOK, a.startedBody())
+		return
+	}
+	// The same by hand, since most answers are this one. An id needs no escape.
+	body := make([]byte, 0, 256)
+	body = append(body, `{"success":true,"message":"Workflow triggered successfully","analytics_id":"`...)
+	body = append(append(body, a.id...), `","timestamp":"`...)
+	body = append(time.Now().UTC().AppendFormat(body, timestampLayout), `","data":{"workflow_status":"started"}}`...)
+	sendJSON(a.w, http.StatusOK, body)
 }
 
 func (a *answering) withoutID() {

@@ -43,11 +43,11 @@ func TestCheckBody(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := checkBody([]byte(tt.body), CheckFull)
+			got, err := checkBody([]byte(tt.body), CheckFull, true)
 			if !matches(err, tt.full) || err == nil && got != tt.want {
 				t.Errorf("full: %+v, %v; want %+v, %q", got, err, tt.want, tt.full)
 			}
-			got, err = checkBody([]byte(tt.body), CheckFast)
+			got, err = checkBody([]byte(tt.body), CheckFast, true)
 			if !matches(err, tt.fast) {
 				t.Errorf("fast: %v; want %q", err, tt.fast)
 			}
@@ -72,10 +72,10 @@ func FuzzCheckBody(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if _, err := checkBody(bytes.Clone(body), CheckFast); err == nil && len(body) < 6 {
+		if _, err := checkBody(bytes.Clone(body), CheckFast, true); err == nil && len(body) < 6 {
 			t.Errorf("the fast check takes %q", body)
 		}
-		got, err := checkBody(bytes.Clone(body), CheckFull)
+		got, err := checkBody(bytes.Clone(body), CheckFull, true)
 		var object map[string]json.RawMessage
 		stdErr := json.Unmarshal(body, &object)
 		if err != nil {
@@ -110,7 +110,7 @@ func TestConformance(t *testing.T) {
 			t.Fatal(err)
 		}
 		body := append(append([]byte(`{"a":`), text...), '}')
-		_, err = checkBody(body, CheckFull)
+		_, err = checkBody(body, CheckFull, true)
 		switch name := filepath.Base(file); {
 		case name[0] == 'y' && err != nil:
 			t.Errorf("%s is refused: %v", name, err)
@@ -133,7 +133,7 @@ func BenchmarkCheckFull(b *testing.B) {
 	body := []byte(s.String())
 	b.SetBytes(int64(len(body)))
 	for b.Loop() {
-		if _, err := checkBody(body, CheckFull); err != nil {
+		if _, err := checkBody(body, CheckFull, true); err != nil {
 			b.Fatal(err)
 		}
 	}

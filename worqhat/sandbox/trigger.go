@@ -38,7 +38,7 @@ func (s *Server) handleTrigger(w http.ResponseWriter, r *http.Request) {
 		s.note(req, "client-gone", 0)
 		panic(http.ErrAbortHandler)
 	}
-	found, err := checkBody(body, s.options.Check)
+	found, err := checkBody(body, s.options.Check, s.hashes())
 	if err != nil {
 		s.turnAway(w, req, http.StatusBadRequest, "Invalid request body: "+err.Error(), "INVALID_PAYLOAD")
 		return
@@ -63,7 +63,7 @@ func (s *Server) welcome(w http.ResponseWriter, r *http.Request, req *Request, c
 		s.turnAway(w, *req, http.StatusNotFound, "Workflow not found", "WORKFLOW_NOT_FOUND")
 		return false
 	}
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != contentType {
+	if !isMedia(r.Header.Get("Content-Type"), contentType) {
 		s.turnAway(w, *req, http.StatusUnsupportedMediaType, "Content-Type must be "+contentType, "UNSUPPORTED_MEDIA_TYPE")
 		return false
 	}
@@ -76,6 +76,15 @@ func (s *Server) welcome(w http.ResponseWriter, r *http.Request, req *Request, c
 		return false
 	}
 	return true
+}
+
+// isMedia says whether a Content-Type is that one, whatever its parameters.
+func isMedia(header, contentType string) bool {
+	if header == contentType {
+		return true
+	}
+	media, _, err := mime.ParseMediaType(header)
+	return err == nil && media == contentType
 }
 
 // answer notes the trigger, lets the log have it, and answers. fault is the zero
