@@ -16,17 +16,17 @@ const (
 
 // source is a file to be sent, and how.
 type source struct {
-	label      string
-	format     string // csv or ndjson, for the yardstick; "": there is no yardstick
-	path       string
-	orders     func(w io.Writer, size int64, seed uint64) (int64, error)
-	wrap       func(io.Writer) io.WriteCloser // what the text goes through on its way into the file; nil: nothing
-	bytes      int64                          // of the orders as plain UTF-8
-	records    int64
-	maxRecords int // of a body; 0: as many as fit
-	inFlight   int
-	keys       string // more lines of [schedules.bench.source]
-	chunkKeys  string // more lines of [schedules.bench.chunk]
+	label     string
+	format    string // csv or ndjson, for the yardstick; "": there is no yardstick
+	path      string
+	orders    func(w io.Writer, size int64, seed uint64) (int64, error)
+	wrap      func(io.Writer) io.WriteCloser // what the text goes through on its way into the file; nil: nothing
+	bytes     int64                          // of the orders as plain UTF-8
+	records   int64
+	perRecord bool // one trigger a record
+	inFlight  int
+	keys      string // more lines of [schedules.bench.source]
+	chunkKeys string // more lines of [schedules.bench.chunk]
 }
 
 // cases are all sources, their files not written yet: first those with a
@@ -42,8 +42,8 @@ func cases(o options) []source {
 		{label: "CSV", format: "csv", path: "fast.csv", orders: sample.CSV, bytes: o.size},
 		{label: "NDJSON", format: "ndjson", path: "fast.ndjson", orders: sample.NDJSON, bytes: o.size},
 		{
-			label: "one record a trigger", format: "ndjson", path: "small.ndjson", orders: sample.NDJSON, bytes: int64(o.triggers) * 350,
-			maxRecords: 1, inFlight: 16,
+			label: "one trigger a record", format: "ndjson", path: "small.ndjson", orders: sample.NDJSON, bytes: int64(o.triggers) * 350,
+			perRecord: true, inFlight: 64,
 		},
 		{label: "CSV, types", path: "slow.csv", orders: sample.CSV, keys: types},
 		{label: "CSV, where", path: "slow.csv", orders: sample.CSV, keys: where},
@@ -70,6 +70,10 @@ func cases(o options) []source {
 
 // config is the configuration with one schedule that sends the source.
 func (s *source) config(baseURL string) string {
+	mode := "chunks"
+	if s.perRecord {
+		mode = "records"
+	}
 	return fmt.Sprintf(`[worqhat]
 base_url = %q
 rate = "off"
@@ -86,9 +90,9 @@ flow_id = %q
 path = %q
 %s
 [schedules.bench.chunk]
-max_records = %d
+mode = %q
 %s
 [schedules.bench.delivery]
 max_in_flight = %d
-`, baseURL, s.inFlight, benchFlow, s.path, s.keys, s.maxRecords, s.chunkKeys, s.inFlight)
+`, baseURL, s.inFlight, benchFlow, s.path, s.keys, mode, s.chunkKeys, s.inFlight)
 }

@@ -2,8 +2,9 @@
 //
 // The yardstick is what a careful engineer would write in an afternoon: it
 // reads the file with encoding/csv or line by line, checks the JSON, appends
-// bodies and posts them one at a time. It keeps no ledger. worqcron does all of
-// that, plans first, and commits each intent and outcome with fsync.
+// bodies and posts them one at a time; with one trigger a record, 64 at a time.
+// It keeps no ledger. worqcron does all of that, plans first, and commits each
+// intent and outcome with fsync.
 //
 // All of them run as processes of their own against the same sandbox, which is
 // another process: CPU time and memory are the measured program's own. Rounds
@@ -32,7 +33,7 @@ type options struct {
 	slowSize int64 // of those of the slow paths
 	runs     int
 	only     *regexp.Regexp // matches the labels of the rows that are measured
-	triggers int            // of the case with one record each
+	triggers int            // of the case with one a record
 	ledger   int            // chunks of a run of the large ledger; 0: it is not measured
 	dir      string         // for sources, ledgers and the built program
 }
@@ -55,6 +56,8 @@ func start(ctx context.Context, args []string) error {
 			return serveSink(os.Stdin, os.Stdout)
 		case yardstickRole:
 			return runYardstick(ctx, args[1:], os.Stdout)
+		case eachRole:
+			return runEach(ctx, args[1:], os.Stdout)
 		}
 	}
 	o, err := parse(args)
@@ -78,7 +81,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&slowSize, "slow-size", "", "`SIZE` of the sources of the slow paths (default a quarter of -size)")
 	f.StringVar(&only, "only", "", "only rows whose label matches this `REGEXP`")
 	f.IntVar(&o.runs, "runs", 3, "rounds; the figures are their medians")
-	f.IntVar(&o.triggers, "triggers", 20_000, "triggers of the case with one record each")
+	f.IntVar(&o.triggers, "triggers", 100_000, "triggers of the case with one a record")
 	f.IntVar(&o.ledger, "ledger", 0, "measure commands beside a ledger with runs of `N` chunks instead; -only is then chunks or records")
 	f.StringVar(&o.dir, "dir", "", "work in this `FOLDER` and leave the files there (default a temporary one)")
 	if err := f.Parse(args); err != nil {

@@ -85,8 +85,11 @@ func (b *measuring) yardstick(ctx context.Context, s source) (sampled, error) {
 	if err != nil {
 		return sampled{}, err
 	}
-	cmd := exec.CommandContext(ctx, self, yardstickRole, "-format", s.format, "-max-records", strconv.Itoa(s.maxRecords),
-		"-url", b.sink+"/flows/trigger/"+benchFlow, s.path)
+	args := []string{yardstickRole, "-format", s.format}
+	if s.perRecord {
+		args = []string{eachRole, "-in-flight", strconv.Itoa(s.inFlight)}
+	}
+	cmd := exec.CommandContext(ctx, self, append(args, "-url", b.sink+"/flows/trigger/"+benchFlow, s.path)...)
 	got, out, err := runProcess(cmd)
 	if err != nil {
 		return got, err
@@ -120,7 +123,7 @@ type receipt struct {
 func (b *measuring) plan(ctx context.Context, s source) (sampled, error) {
 	got, r, err := b.worqcron(ctx, s, "plan")
 	got.summary = summary{Records: r.Records.Read}
-	if whole := len(r.ChunkList) - 1; whole > 0 && s.maxRecords == 0 {
+	if whole := len(r.ChunkList) - 1; whole > 0 && !s.perRecord {
 		for _, c := range r.ChunkList[:whole] {
 			got.fill += float64(c.BodyBytes) / float64(maxBodyBytes) / float64(whole)
 		}

@@ -20,9 +20,8 @@ const yardstickRole = "yardstick"
 // yardstick is the careful sequential program: one goroutine, one buffer, one
 // POST at a time, nothing remembered.
 type yardstick struct {
-	url        string
-	maxBytes   int
-	maxRecords int // 0: as many as fit
+	url      string
+	maxBytes int
 
 	client  *http.Client
 	body    []byte // of the trigger that is being filled
@@ -48,7 +47,6 @@ func runYardstick(ctx context.Context, args []string, out io.Writer) error {
 	format := f.String("format", "csv", "csv or ndjson")
 	f.StringVar(&y.url, "url", "", "where to POST")
 	f.IntVar(&y.maxBytes, "max-bytes", maxBodyBytes, "of a body")
-	f.IntVar(&y.maxRecords, "max-records", 0, "of a body; 0: as many as fit")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -125,7 +123,7 @@ func (y *yardstick) readNDJSON(ctx context.Context, file io.Reader) error {
 
 // add puts a record into the body, after posting what was in it if it is full.
 func (y *yardstick) add(ctx context.Context, record []byte) error {
-	full := len(y.body)+1+len(record)+len(closing) >= y.maxBytes || y.maxRecords > 0 && y.filled == y.maxRecords
+	full := len(y.body)+1+len(record)+len(closing) >= y.maxBytes
 	if full && y.filled > 0 {
 		if err := y.post(ctx); err != nil {
 			return err
@@ -139,17 +137,28 @@ func (y *yardstick) add(ctx context.Context, record []byte) error {
 	return nil
 }
 
-// post sends the body, checks the answer as worqcron does in the good case, and
-// empties the body.
+// post sends the body and empties it.
 func (y *yardstick) post(ctx context.Context) error {
 	y.body = append(y.body, closing...)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, y.url, bytes.NewReader(y.body))
+	if err := post(ctx, y.client, y.url, y.body); err != nil {
+		return err
+	}
+	y.summary.Records += int64(y.filled)
+	y.summary.Triggers++
+	y.summary.Sent += int64(len(y.body))
+	y.body, y.filled = append(y.body[:0], opening...), 0
+	return nil
+}
+
+// post sends a body and checks the answer as worqcron does in the good case.
+func post(ctx context.Context, client *http.Client, url string, body []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+benchKey)
-	resp, err := y.client.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return err
 	}
@@ -164,10 +173,6 @@ func (y *yardstick) post(ctx context.Context) error {
 	if err := json.Unmarshal(answer, &accepted); err != nil || !accepted.Success || accepted.AnalyticsID == "" {
 		return fmt.Errorf("not accepted: %s: %s", resp.Status, answer)
 	}
-	y.summary.Records += int64(y.filled)
-	y.summary.Triggers++
-	y.summary.Sent += int64(len(y.body))
-	y.body, y.filled = append(y.body[:0], opening...), 0
 	return nil
 }
 
