@@ -285,17 +285,7 @@ func TestRecordsModeStopsWhereTheSourceChanged(t *testing.T) {
 		return c
 	}
 	run(Order{Limit: 1})
-	path := filepath.Join(filepath.Dir(job.Source.Path), "in.csv")
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte("a\n1\n9\n3\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chtimes(path, info.ModTime(), info.ModTime()); err != nil { // the segment's hash alone tells
-		t.Fatal(err)
-	}
+	rewrite(t, filepath.Join(filepath.Dir(job.Source.Path), "in.csv"), "a\n1\n9\n3\n") // the segment's hash alone tells
 	c := run(Order{})
 	if c.Status != store.Stopped || !strings.Contains(c.Reason, "has other bytes for chunks 1 to 3") || len(box.bodies) != 1 {
 		t.Errorf("got %s (%s), bodies %q", c.Status, c.Reason, box.bodies)
@@ -395,5 +385,64 @@ func TestFindChunk(t *testing.T) {
 		if _, err := FindChunk(ctx, &r.Ledger.Reader, run, 4); err == nil {
 			t.Error("chunk 4 of 3 was found")
 		}
+	}
+}
+
+// A record that is to be sent again has no hash of its own: the body that went out
+// first tells.
+func TestRecordsModeRetriesTheSameBytes(t *testing.T) {
+	for _, suffix := range []string{"", ".gz"} {
+		for _, changes := range []bool{false, true} {
+			if suffix != "" && changes {
+				continue // it is read from the spool
+			}
+			synctest.Test(t, func(t *testing.T) {
+				job := recordsJob(t, map[string]string{"in.csv" + suffix: "a\n1\n2\n3\n"})
+				job.Delivery.MaxInFlight, job.Delivery.OnUnknown = 1, "hold"
+				box := &inbox{}
+				r := testRunner(t, &wire{script: []answering{box.accept, answer(500, http.Header{}, ""), box.accept}})
+				c, err := r.Run(context.Background(), job, Order{Origin: "manual", Limit: 2})
+				if err != nil || c.Chunks.Unknown != 1 || c.Chunks.Pending != 1 {
+					t.Fatalf("got %+v, %v", c.Chunks, err)
+				}
+				run, err := r.Ledger.FindRun(context.Background(), c.RunID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := r.Resolve(context.Background(), run, Resolution{Decision: DecideResend, Chunk: 2, Actor: "ann", Reason: "seen"}); err != nil {
+					t.Fatal(err)
+				}
+				if err := r.keptBodies().remove(run.RunID, 2); err != nil {
+					t.Fatal(err)
+				}
+				if changes {
+					rewrite(t, filepath.Join(filepath.Dir(job.Source.Path), "in.csv"), "a\n1\n9\n3\n")
+				}
+				if c, err = r.Run(context.Background(), job, Order{Origin: "manual"}); err != nil {
+					t.Fatal(err)
+				}
+				switch {
+				case changes && (c.Status != store.Stopped || !strings.Contains(c.Reason, "has other bytes for chunk 2") || len(box.bodies) != 1):
+					t.Errorf("got %s (%s), bodies %q", c.Status, c.Reason, box.bodies)
+				case !changes && (c.Status != store.Succeeded || len(box.bodies) != 3):
+					t.Errorf("%s: got %s (%s), bodies %q", suffix, c.Status, c.Reason, box.bodies)
+				}
+			})
+		}
+	}
+}
+
+// rewrite gives a file other bytes of the same length, and its old time.
+func rewrite(t *testing.T, path, text string) {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(path, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"testing"
 )
@@ -261,4 +262,82 @@ func TestRecordBegunBeforeACrash(t *testing.T) {
 	}
 	must(t, l.ResolveChunk(ctx, r, ChunkPlanned, Audit{Action: "resolved as resend", RunID: r.RunID, Chunk: 7, Actor: "ann", Reason: "seen"}))
 	try(t, l, r, 7, ChunkAccepted)
+}
+
+// The same with a new process, which knows of the attempt from the ledger alone.
+func TestRecordsBegunByAnEarlierProcess(t *testing.T) {
+	ctx, path := context.Background(), filepath.Join(t.TempDir(), "worqcron.db")
+	l, err := Open(ctx, path, "run")
+	must(t, err)
+	r := segmented(t, l, slotRun("orders"), 2)
+	tryRecord(t, l, r, 1, ChunkAccepted)
+	ids := []int64{get[int64](t)(l.BeginRecord(ctx, intentOf(r, 12))), get[int64](t)(l.BeginRecord(ctx, intentOf(r, 13)))}
+	tryRecord(t, l, r, 14, ChunkPlanned)
+	ids = append(ids, get[int64](t)(l.BeginAttempt(ctx, r.ID, 14, "h", 20)))
+	must(t, l.Close())
+
+	l = openAt(t, path)
+	second := segmentOf(2)
+	if got := get[[]int64](t)(l.BegunChunks(ctx, r.ID, &second)); !reflect.DeepEqual(got, []int64{12, 13, 14}) {
+		t.Errorf("begun are %v", got)
+	}
+	_, err = l.BeginRecord(ctx, intentOf(r, 12)) // it may have been accepted
+	wantErr(t, err, ErrState)
+	for _, id := range ids {
+		must(t, l.FinishAttempt(ctx, id, ends[ChunkUnknown]))
+		wantErr(t, l.FinishAttempt(ctx, id, ends[ChunkUnknown]), ErrState)
+	}
+	if got := get[[]Chunk](t)(l.ChunksInState(ctx, r.ID, ChunkUnknown, 0, 9)); len(got) != 3 || got[0].Chunk != 12 || got[2].Chunk != 14 {
+		t.Errorf("unknown are %+v", got)
+	}
+	c := get[*Receipt](t)(l.Receipt(ctx, r))
+	if !c.Balanced || c.Chunks.Unknown != 3 || c.Chunks.Accepted != 1 || c.Chunks.Pending != 16 || c.Attempts != 5 || c.Bytes.Sent != 100 {
+		t.Errorf("got %+v, %d attempts, %+v", c.Chunks, c.Attempts, c.Bytes)
+	}
+	if n := count(t, l, `SELECT begun FROM segments WHERE segment = 2`); n != 3 {
+		t.Errorf("%d chunks of the segment count as begun, want 3", n)
+	}
+}
+
+func TestTraceRecords(t *testing.T) {
+	ctx, l := context.Background(), open(t)
+	r := segmented(t, l, slotRun("orders"), 2)
+	// The next ids are on both sides of a border between blocks of the index.
+	if _, err := l.rw.Exec(`INSERT INTO sqlite_sequence (name, seq) VALUES ('attempts', 5 * 1024 - 2)`); err != nil {
+		t.Fatal(err)
+	}
+	for n := int64(8); n <= 12; n++ {
+		id := get[int64](t)(l.BeginRecord(ctx, intentOf(r, n)))
+		end := ends[ChunkAccepted]
+		end.AnalyticsID = fmt.Sprint("an id that ends like others ", n%2, "-0123456789")
+		must(t, l.FinishAttempt(ctx, id, end))
+	}
+	numbers := func(places []Place, err error) (list []int64) {
+		t.Helper()
+		must(t, err)
+		for _, p := range places {
+			if p.Run.ID != r.ID {
+				t.Errorf("got run %d", p.Run.ID)
+			}
+			list = append(list, p.Chunk)
+		}
+		return list
+	}
+	for name, c := range map[string]struct{ got, want []int64 }{
+		"id":                  {numbers(l.ByAnalyticsID(ctx, "an id that ends like others 0-0123456789")), []int64{8, 10, 12}},
+		"no such id":          {numbers(l.ByAnalyticsID(ctx, "another id ends like them -0123456789")), nil},
+		"key":                 {numbers(l.ByKey(ctx, recordOf(9).Key)), []int64{9}},
+		"key without a row":   {numbers(l.ByKey(ctx, recordOf(20).Key)), []int64{20}},
+		"of another segment":  {numbers(l.ByKey(ctx, Key(prefixOf(1), 20))), nil},
+		"line":                {numbers(l.ByLine(ctx, "orders.csv", 11)), []int64{11}},
+		"line without a row":  {numbers(l.ByLine(ctx, "inbox/orders.csv", 1)), []int64{1}},
+		"line behind the end": {numbers(l.ByLine(ctx, "orders.csv", 21)), nil},
+	} {
+		if !reflect.DeepEqual(c.got, c.want) {
+			t.Errorf("%s: got %v, want %v", name, c.got, c.want)
+		}
+	}
+	if n := count(t, l, `SELECT max(attempt_id) - min(attempt_id) FROM attempts`); n != 4 {
+		t.Errorf("ids do not follow each other: %d", n)
+	}
 }
