@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -39,6 +40,7 @@ type runRow struct {
 
 type chunkRow struct {
 	chunk                     int64
+	row                       bool // false: a record of a segment that has no row yet
 	state, reason, key        string
 	records, bytes            int
 	ranges                    []lines
@@ -61,7 +63,9 @@ type attemptRow struct {
 type segmentRow struct {
 	records, begun int
 	first          int64
-	ranges         []lines
+	prefix         string // of its records' keys
+	places         []byte
+	path           string
 	rows           int // chunks of it that have a row
 }
 
@@ -174,17 +178,26 @@ func (q *reader) ledger() *ledger {
 		l.dead[place{l.files[file], line}] = true
 		return err
 	})
-	q.chunks(l)
 	q.segments(l)
+	q.chunks(l)
+	q.attempts(l)
 	return l
 }
 
 func (q *reader) chunks(l *ledger) {
 	q.rows(`SELECT chunk, state, reason, records, body_bytes, key FROM chunks ORDER BY chunk`, func(r *sql.Rows) error {
-		c := &chunkRow{}
-		err := r.Scan(&c.chunk, &c.state, &c.reason, &c.records, &c.bytes, &c.key)
-		l.chunks[c.chunk], l.byKey[c.key] = c, c
-		return err
+		n := &chunkRow{row: true}
+		if err := r.Scan(&n.chunk, &n.state, &n.reason, &n.records, &n.bytes, &n.key); err != nil {
+			return err
+		}
+		if c := l.chunks[n.chunk]; c != nil { // of a segment, which has its key and place
+			if n.key != "" {
+				return fmt.Errorf("chunk %d of a segment has a key of its own", n.chunk)
+			}
+			n.key, n.ranges = c.key, c.ranges
+		}
+		l.chunks[n.chunk], l.byKey[n.key] = n, n
+		return nil
 	})
 	q.rows(`SELECT chunk, file, first_line, last_line, records FROM chunk_ranges ORDER BY chunk, part`, func(r *sql.Rows) error {
 		var chunk int64
@@ -192,6 +205,9 @@ func (q *reader) chunks(l *ledger) {
 		l.chunks[chunk].ranges = append(l.chunks[chunk].ranges, g)
 		return err
 	})
+}
+
+func (q *reader) attempts(l *ledger) {
 	q.rows(`SELECT chunk, coalesce(outcome, ''), reason, status_code, coalesce(analytics_id, ''), body_hash, body_bytes
 		FROM attempts ORDER BY attempt_id`, func(r *sql.Rows) error {
 		var chunk int64
@@ -201,7 +217,13 @@ func (q *reader) chunks(l *ledger) {
 		}
 		c := l.chunks[chunk]
 		if c == nil {
-			return fmt.Errorf("an attempt of chunk %d, which has no row", chunk)
+			return fmt.Errorf("an attempt of chunk %d, which has no row and no segment", chunk)
+		}
+		if !c.row && a.outcome != "" {
+			return fmt.Errorf("an attempt of chunk %d has ended, and the chunk has no row", chunk)
+		}
+		if !c.row {
+			c.state = "sending"
 		}
 		c.attempts = append(c.attempts, a)
 		return nil
@@ -220,24 +242,51 @@ func (q *reader) chunks(l *ledger) {
 	})
 }
 
+// segments makes a chunk of each record of a segment, as if it had no row.
 func (q *reader) segments(l *ledger) {
-	index := map[int64]int{}
-	q.rows(`SELECT s.segment, s.first_chunk, s.records, s.begun, (SELECT count(*) FROM chunks c
-		WHERE c.run = s.run AND c.chunk BETWEEN s.first_chunk AND s.first_chunk + s.records - 1) FROM segments s ORDER BY segment`, func(r *sql.Rows) error {
-		var segment int64
+	q.rows(`SELECT s.first_chunk, s.records, s.begun, s.key_prefix, p.places, (SELECT min(file) FROM segment_ranges g WHERE g.run = s.run AND g.segment = s.segment),
+		(SELECT count(*) FROM chunks c WHERE c.run = s.run AND c.chunk BETWEEN s.first_chunk AND s.first_chunk + s.records - 1)
+		FROM segments s JOIN segment_places p USING (run, segment) ORDER BY segment`, func(r *sql.Rows) error {
 		var s segmentRow
-		err := r.Scan(&segment, &s.first, &s.records, &s.begun, &s.rows)
-		index[segment] = len(l.segments)
+		var file int
+		if err := r.Scan(&s.first, &s.records, &s.begun, &s.prefix, &s.places, &file, &s.rows); err != nil {
+			return err
+		}
+		s.path = l.files[file]
 		l.segments = append(l.segments, s)
-		return err
+		return s.eachRecord(func(chunk int64, place lines) {
+			c := &chunkRow{chunk: chunk, state: "planned", key: fmt.Sprintf("%s%08x", s.prefix, chunk), records: 1, ranges: []lines{place}}
+			l.chunks[chunk], l.byKey[c.key] = c, c
+		})
 	})
-	q.rows(`SELECT segment, file, first_line, last_line, records FROM segment_ranges ORDER BY segment, part`, func(r *sql.Rows) error {
-		var segment int64
-		g, err := scanLines(l, r, &segment)
-		s := &l.segments[index[segment]]
-		s.ranges = append(s.ranges, g)
-		return err
-	})
+}
+
+// eachRecord reads the packed places: for each record a varint with its length
+// times two and, if that is odd, three more: how far it lies behind the one before,
+// how many lines behind that one's last it begins, and how many more it has.
+func (s *segmentRow) eachRecord(fn func(chunk int64, place lines)) error {
+	packed, last := s.places, 0
+	next := func() int {
+		v, n := binary.Varint(packed)
+		packed = packed[max(n, 0):]
+		return int(v)
+	}
+	for i := range s.records {
+		if len(packed) == 0 {
+			return fmt.Errorf("the segment from chunk %d on has places of %d records, not of %d", s.first, i, s.records)
+		}
+		first, more := last+1, 0
+		if next()&1 != 0 {
+			next()
+			first, more = last+next(), next()
+		}
+		last = first + more
+		fn(s.first+int64(i), lines{path: s.path, first: first, last: last, records: 1})
+	}
+	if len(packed) > 0 {
+		return fmt.Errorf("the segment from chunk %d on has places of more than %d records", s.first, s.records)
+	}
+	return nil
 }
 
 func scanLines(l *ledger, r *sql.Rows, owner *int64) (g lines, err error) {
