@@ -285,7 +285,7 @@ func TestRecordsModeStopsWhereTheSourceChanged(t *testing.T) {
 		return c
 	}
 	run(Order{Limit: 1})
-	rewrite(t, filepath.Join(filepath.Dir(job.Source.Path), "in.csv"), "a\n1\n9\n3\n") // the segment's hash alone tells
+	changeUnseen(t, filepath.Join(filepath.Dir(job.Source.Path), "in.csv"), "a\n1\n9\n3\n") // the segment's hash alone tells
 	c := run(Order{})
 	if c.Status != store.Stopped || !strings.Contains(c.Reason, "has other bytes for chunks 1 to 3") || len(box.bodies) != 1 {
 		t.Errorf("got %s (%s), bodies %q", c.Status, c.Reason, box.bodies)
@@ -416,7 +416,7 @@ func TestRecordsModeRetriesTheSameBytes(t *testing.T) {
 					t.Fatal(err)
 				}
 				if changes {
-					rewrite(t, filepath.Join(filepath.Dir(job.Source.Path), "in.csv"), "a\n1\n9\n3\n")
+					changeUnseen(t, filepath.Join(filepath.Dir(job.Source.Path), "in.csv"), "a\n1\n9\n3\n")
 				}
 				if c, err = r.Run(context.Background(), job, Order{Origin: "manual"}); err != nil {
 					t.Fatal(err)
@@ -432,8 +432,8 @@ func TestRecordsModeRetriesTheSameBytes(t *testing.T) {
 	}
 }
 
-// rewrite gives a file other bytes of the same length, and its old time.
-func rewrite(t *testing.T, path, text string) {
+// changeUnseen gives a file other bytes of the same length, and its old time.
+func changeUnseen(t *testing.T, path, text string) {
 	t.Helper()
 	info, err := os.Stat(path)
 	if err != nil {
