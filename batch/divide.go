@@ -34,7 +34,7 @@ func (d *delivery) splitRefused(ctx context.Context, b *bodyBuilder, c *store.Ch
 	s, err := d.divide(ctx, b, c)
 	var changed *SourceChangedError
 	switch {
-	case errors.As(err, &changed):
+	case errors.As(err, &changed), errors.Is(err, errNoPlaces):
 		n.state, n.reason = store.ChunkFailed, fmt.Sprintf("%s; it cannot be split: %v", n.reason, err)
 	case err != nil:
 		n.state, n.stop = store.ChunkPlanned, fmt.Sprintf("chunk %d is too large for the flow and cannot be split: %v", c.Chunk, err)
@@ -57,6 +57,9 @@ func (d *delivery) splitPlanned(ctx context.Context, b *bodyBuilder, t *task, be
 		return false, nil
 	}
 	s, err := d.divide(ctx, b, c)
+	if errors.Is(err, errNoPlaces) {
+		return false, nil // it goes out as it is: the flow may take it by now
+	}
 	if d.sourceChanged(err) {
 		return true, nil
 	}

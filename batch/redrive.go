@@ -184,7 +184,9 @@ func (p *redriving) write(ctx context.Context, reader *store.Reader, chosen []Ch
 	} else if err := removeSpool(path); err != nil {
 		return err
 	}
-	lost, err := eachChosen(ctx, reader, p.of, chosen, func(c *store.Chunk, lines []byte) error { return p.add(ctx, c, lines) })
+	lost, err := eachChosen(ctx, reader, p.of, chosen, func(from *storedRun, c *store.Chunk, lines []byte) error {
+		return p.add(ctx, from, c, lines)
+	})
 	if err == nil && len(lost) > 0 {
 		err = &PlanError{lostError(p.of, lost)}
 	}
@@ -209,7 +211,7 @@ func (p *redriving) write(ctx context.Context, reader *store.Reader, chosen []Ch
 const frameRecords = 32
 
 // add plans a chunk of the earlier run again.
-func (p *redriving) add(ctx context.Context, of *store.Chunk, lines []byte) error {
+func (p *redriving) add(ctx context.Context, from *storedRun, of *store.Chunk, lines []byte) error {
 	p.number++
 	for _, g := range of.Ranges {
 		p.totals.BytesRead += g.ByteEnd - g.ByteStart
@@ -226,8 +228,18 @@ func (p *redriving) add(ctx context.Context, of *store.Chunk, lines []byte) erro
 		}
 	}
 	p.frame = append(p.frame, c)
-	if p.chunks.envelope.perRecord && len(p.frame) < frameRecords {
-		return nil
+	if p.chunks.envelope.perRecord {
+		if len(p.frame) < frameRecords {
+			return nil
+		}
+		return p.endFrame(ctx)
+	}
+	places, err := from.placesOf(ctx, of) // the flow may refuse it as too large
+	if err != nil {
+		return err
+	}
+	for _, place := range places {
+		p.spool.places.Add(place)
 	}
 	return p.endFrame(ctx)
 }
@@ -311,7 +323,7 @@ func linesHash(lines []byte) string {
 
 // eachChosen reads the records of chosen chunks of a run again, in order, and
 // returns those that cannot be had.
-func eachChosen(ctx context.Context, r *store.Reader, of *store.Run, chosen []Chosen, fn func(c *store.Chunk, lines []byte) error) (lost []LeftOut, err error) {
+func eachChosen(ctx context.Context, r *store.Reader, of *store.Run, chosen []Chosen, fn func(from *storedRun, c *store.Chunk, lines []byte) error) (lost []LeftOut, err error) {
 	stored, err := openStoredRun(ctx, r, of)
 	if err != nil {
 		return nil, err
@@ -329,7 +341,7 @@ func eachChosen(ctx context.Context, r *store.Reader, of *store.Run, chosen []Ch
 		case err != nil:
 			return nil, err
 		default:
-			if err := fn(c, lines); err != nil {
+			if err := fn(stored, c, lines); err != nil {
 				return nil, err
 			}
 		}

@@ -45,7 +45,7 @@ func PreviewRedrive(ctx context.Context, r *store.Reader, run *store.Run, s *Sel
 	for _, c := range s.Chosen {
 		chosen[c.Chunk] = c
 	}
-	lost, err := eachChosen(ctx, r, run, s.Chosen, func(of *store.Chunk, lines []byte) error {
+	lost, err := eachChosen(ctx, r, run, s.Chosen, func(_ *storedRun, of *store.Chunk, lines []byte) error {
 		c := maker.again(of, lines, p.Chunks+1)
 		p.Chunks++
 		p.Records += c.Records

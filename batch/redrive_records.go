@@ -76,17 +76,57 @@ func (s *storedRun) chunk(ctx context.Context, number int64) (c *store.Chunk, li
 	if !errors.As(err, &changed) || c.RedriveOf == 0 {
 		return c, nil, err
 	}
-	if s.above == nil {
-		run, findErr := s.reader.FindRun(ctx, s.run.RedriveOf)
-		if findErr != nil {
-			return c, nil, err
-		}
-		if s.above, err = openStoredRun(ctx, s.reader, run); err != nil {
-			return c, nil, err
-		}
+	above, aboveErr := s.redriven(ctx)
+	if above == nil {
+		return c, nil, errors.Join(aboveErr, err)
 	}
-	_, lines, err = s.above.chunk(ctx, c.RedriveOf)
+	_, lines, err = above.chunk(ctx, c.RedriveOf)
 	return c, lines, err
+}
+
+// redriven is the run that this one redrives; nil if the ledger does not have it
+// any more.
+func (s *storedRun) redriven(ctx context.Context) (*storedRun, error) {
+	if s.above != nil {
+		return s.above, nil
+	}
+	run, err := s.reader.FindRun(ctx, s.run.RedriveOf)
+	var gone *store.NotFoundError
+	if errors.As(err, &gone) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.above, err = openStoredRun(ctx, s.reader, run)
+	return s.above, err
+}
+
+// placesOf returns where the records of a chunk lie in their files; nil if that is
+// not known any more. It leaves what chunk returned as it is.
+func (s *storedRun) placesOf(ctx context.Context, c *store.Chunk) (list []store.ChunkRange, err error) {
+	found, _, err := s.builder.locate(c)
+	var changed *SourceChangedError
+	switch {
+	case err == nil:
+		for _, r := range found {
+			list = append(list, r.ChunkRange)
+		}
+		return list, nil
+	case !errors.As(err, &changed) && !errors.Is(err, errNoPlaces):
+		return nil, err
+	case c.RedriveOf == 0:
+		return nil, nil
+	}
+	above, err := s.redriven(ctx)
+	if above == nil {
+		return nil, err
+	}
+	of, err := s.reader.Chunk(ctx, above.run.ID, c.RedriveOf)
+	if err != nil {
+		return nil, err
+	}
+	return above.placesOf(ctx, of)
 }
 
 // unbegun is chunk for one that is still only in its segment.

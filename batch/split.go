@@ -2,6 +2,7 @@ package batch
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"worqcron/source"
@@ -14,8 +15,9 @@ import (
 
 // halves reads a chunk's source again and makes its two parts, numbered from first
 // on. It needs two records or more. A source that is not what was planned is a
-// *SourceChangedError; other errors are the spool's, to which the parts of a
-// spooled chunk are added.
+// *SourceChangedError, and errNoPlaces means that the records of a redrive's chunk
+// are there, but not where they lay. Other errors are the spool's, to which the
+// parts of a spooled chunk are added.
 func (b *bodyBuilder) halves(run *store.Run, c *store.Chunk, first int64) ([]store.Chunk, error) {
 	records, lines, err := b.locate(c)
 	if err != nil {
@@ -116,6 +118,9 @@ func (b *bodyBuilder) locateInSpool(c *store.Chunk) (list []located, lines []byt
 		return nil, nil, err
 	}
 	at, err := readPlaces(b.records.spool, *c.Spool)
+	if errors.Is(err, errNoPlaces) {
+		return nil, nil, err
+	}
 	if err != nil || int64(len(at)) != c.Records || bytes.Count(lines, []byte{'\n'}) != len(at) {
 		return nil, nil, b.changed(c, fmt.Sprintf("cannot be read as planned: %d places, error %v", len(at), err))
 	}

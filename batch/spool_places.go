@@ -13,7 +13,9 @@ import (
 // section 3.1.2): whoever unpacks the spool does not see it. Its last four bytes
 // are its length, to find it from the end.
 
-var errNoPlaces = errors.New("the spool does not say where its records lie")
+// errNoPlaces is the error of a chunk whose records were taken from a kept body: it
+// can be sent, but not split.
+var errNoPlaces = errors.New("its records were taken from a kept body, which does not say where they lay")
 
 const (
 	skippableMagic  = 0x184D2A50
