@@ -79,6 +79,7 @@ type LastAttempt struct {
 	Outcome    string
 	Reason     string // fixed word
 	StatusCode int
+	Unknown    bool // it, or one before it, may have been accepted
 }
 
 const lastAttempts = `
@@ -99,6 +100,7 @@ func (r *Reader) LastAttempts(ctx context.Context, run, first, last int64) (map[
 		if err := rows.Scan(&chunk, &a.Outcome, &a.Reason, &a.StatusCode); err != nil {
 			return nil, err
 		}
+		a.Unknown = all[chunk].Unknown || a.Outcome == "unknown"
 		all[chunk] = a
 	}
 	return all, rows.Err()
@@ -128,14 +130,16 @@ func (r *Reader) LookedUp(ctx context.Context, run int64) (known bool, err error
 }
 
 // rootOfRedrive goes up from a redrive to the run that first had its chunks. A
-// redrive of dead letters has chunks of its own.
+// redrive of dead letters has chunks of its own. It is 0 if that run is gone: the
+// redrives of it do not have all records of its files.
 const rootOfRedrive = `
 WITH RECURSIVE up (id, redrive_of) AS (
   SELECT id, redrive_of FROM runs WHERE id = ?
   UNION ALL
-  SELECT r.id, r.redrive_of FROM up JOIN runs r ON r.run_id = up.redrive_of
+  SELECT r.id, r.redrive_of FROM up JOIN runs r ON r.run_id = up.redrive_of AND r.removing IS NULL
   WHERE EXISTS (SELECT 1 FROM chunks c INDEXED BY chunks_by_redrive WHERE c.run = up.id AND c.redrive_of IS NOT NULL))
-SELECT min(id) FROM up`
+SELECT coalesce(min(id), 0) FROM up
+WHERE NOT EXISTS (SELECT 1 FROM chunks c INDEXED BY chunks_by_redrive WHERE c.run = up.id AND c.redrive_of IS NOT NULL)`
 
 // As insertDelivered, for the files of a run of which redrives sent chunks again:
 // those that were accepted then count. The file was delivered by the last one.
@@ -177,6 +181,9 @@ func noteDelivered(ctx context.Context, tx *sql.Tx, run *Run, at int64) error {
 		var root int64
 		if err := tx.QueryRowContext(ctx, rootOfRedrive, run.ID).Scan(&root); err != nil {
 			return err
+		}
+		if root == 0 {
+			return nil
 		}
 		if root != run.ID {
 			_, err := tx.ExecContext(ctx, insertDeliveredAgain, at, root, run.ID)
