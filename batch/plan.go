@@ -251,7 +251,7 @@ func (p *planning) unchanged(h *history) *store.End {
 	}
 	if before, err := p.runner.Ledger.FindRun(context.Background(), since); err == nil {
 		since = before.Name()
-		if root, _, err := rootOf(context.Background(), &p.runner.Ledger.Reader, before); err == nil {
+		if root, err := rootOf(context.Background(), &p.runner.Ledger.Reader, before); err == nil {
 			before = root // a redrive of chunks has no dead letters of its own
 		}
 		if c, err := p.runner.Ledger.Receipt(context.Background(), before); err == nil && c.Records.Dead > 0 {

@@ -58,7 +58,9 @@ func newElsewhere(ctx context.Context, r *store.Reader, job *Job, run *store.Run
 
 // of says why a chunk is not to be sent again; "" if it is.
 func (e *elsewhere) of(chunk int64, ranges []store.ChunkRange) string {
-	if a, ok := e.again[chunk]; ok {
+	if a, ok := e.again[chunk]; ok && a.State == store.ChunkSplit {
+		return fmt.Sprintf("sent again as chunk %d of run %s, in parts: what of them failed is sent again by 'worqcron redrive %s'", a.Chunk, a.Run.Name(), a.Run.Name())
+	} else if ok {
 		return fmt.Sprintf("sent again as chunk %d of run %s: %s", a.Chunk, a.Run.Name(), a.State)
 	}
 	if g := e.find(ranges); g != nil {
@@ -106,91 +108,119 @@ func (o *overlaps) find(start, end int64) *store.Earlier {
 	return nil
 }
 
+// origin is a chunk where it was planned first: it is no redrive there of another.
+type origin struct {
+	runID string
+	chunk int64
+}
+
 // redriven tells which chunks of a run later redrives have, by their number in
 // the run, unless they failed there again. Redrives of the run, of the one that it
 // redrives, and so on are one family: what any of them sent, no other needs to.
 func redriven(ctx context.Context, r *store.Reader, run *store.Run) (map[int64]store.Again, error) {
-	root, toRoot, err := rootOf(ctx, r, run)
+	f := family{reader: r, run: run, settled: map[origin]store.Again{}}
+	root, own, err := f.up(ctx)
+	if err == nil {
+		err = f.down(ctx, root, map[int64]origin{})
+	}
 	if err != nil {
 		return nil, err
 	}
-	settled := map[int64]store.Again{} // by chunk of the root
-	var down func(of *store.Run, numbers map[int64]int64) error
-	down = func(of *store.Run, numbers map[int64]int64) error {
-		runs, err := r.Redrives(ctx, of)
-		if err != nil {
-			return err
-		}
-		for _, again := range runs {
-			links, err := r.Links(ctx, again.ID)
-			if err != nil {
-				return err
-			}
-			if len(links) == 0 { // it sent dead letters, as chunks of its own
-				continue
-			}
-			own := map[int64]int64{}
-			for _, l := range links {
-				number := through(numbers, l.RedriveOf)
-				own[l.Chunk] = number
-				if again.ID > run.ID && l.State != store.ChunkFailed {
-					settled[number] = store.Again{Run: again, Chunk: l.Chunk, State: l.State}
-				}
-			}
-			if err := down(again, own); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if err := down(root, nil); err != nil || toRoot == nil {
-		return settled, err
-	}
 	mine := map[int64]store.Again{}
-	for chunk, number := range toRoot {
-		if a, ok := settled[number]; ok {
-			mine[chunk] = a
+	for from, again := range f.settled {
+		if from.runID == run.RunID {
+			mine[from.chunk] = again
+		}
+	}
+	for chunk, from := range own {
+		if again, ok := f.settled[from]; ok {
+			mine[chunk] = again
 		}
 	}
 	return mine, nil
 }
 
-// through is a chunk's number in the root; nil maps each to itself.
-func through(numbers map[int64]int64, chunk int64) int64 {
-	if numbers == nil {
-		return chunk
-	}
-	return numbers[chunk]
+// family is the redrives of one run, and of each other.
+type family struct {
+	reader  *store.Reader
+	run     *store.Run // that is asked about
+	settled map[origin]store.Again
 }
 
-// rootOf goes up from a run to the one that had its chunks first, as far as the
-// ledger still has it, and gives its chunks' numbers there; nil: the same.
-func rootOf(ctx context.Context, r *store.Reader, run *store.Run) (root *store.Run, toRoot map[int64]int64, err error) {
-	for root = run; root.RedriveOf != ""; {
-		links, err := r.Links(ctx, root.ID)
+// up goes to the run that had the family's chunks first, and tells where those
+// that the run has again come from. That run may be gone, and its redrives are not.
+func (f *family) up(ctx context.Context) (root *store.Run, own map[int64]origin, err error) {
+	for root = f.run; root.RedriveOf != ""; {
+		links, err := f.reader.Links(ctx, root.ID)
 		if err != nil || len(links) == 0 {
-			return root, toRoot, err
+			return root, own, err
 		}
-		above, err := r.FindRun(ctx, root.RedriveOf)
+		step := map[int64]origin{}
+		for _, l := range links {
+			step[l.Chunk] = origin{root.RedriveOf, l.RedriveOf}
+		}
+		if own == nil {
+			own = step
+		} else {
+			for chunk, from := range own {
+				if above, ok := step[from.chunk]; ok && from.runID == root.RunID {
+					own[chunk] = above
+				}
+			}
+		}
+		above, err := f.reader.FindRun(ctx, root.RedriveOf)
 		var gone *store.NotFoundError
 		if errors.As(err, &gone) {
-			return root, toRoot, nil
+			return &store.Run{RunID: root.RedriveOf}, own, nil
 		}
 		if err != nil {
 			return nil, nil, err
 		}
-		step := map[int64]int64{}
-		for _, l := range links {
-			step[l.Chunk] = l.RedriveOf
-		}
-		if toRoot == nil {
-			toRoot = step
-		} else {
-			for chunk, number := range toRoot {
-				toRoot[chunk] = step[number]
-			}
-		}
 		root = above
 	}
-	return root, toRoot, nil
+	return root, own, nil
+}
+
+// down notes what the redrives of a run have of it, and theirs. from is where those
+// of its chunks come from that it has again.
+func (f *family) down(ctx context.Context, of *store.Run, from map[int64]origin) error {
+	runs, err := f.reader.Redrives(ctx, of)
+	if err != nil {
+		return err
+	}
+	for _, again := range runs {
+		links, err := f.reader.Links(ctx, again.ID)
+		if err != nil {
+			return err
+		}
+		if len(links) == 0 { // it sent dead letters, as chunks of its own
+			continue
+		}
+		own := map[int64]origin{}
+		for _, l := range links {
+			first, ok := from[l.RedriveOf]
+			if !ok {
+				first = origin{of.RunID, l.RedriveOf}
+			}
+			own[l.Chunk] = first
+			if again.ID > f.run.ID && l.State != store.ChunkFailed {
+				f.settled[first] = store.Again{Run: again, Chunk: l.Chunk, State: l.State}
+			}
+		}
+		if err := f.down(ctx, again, own); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rootOf goes up from a run to the one that had its chunks first, as far as the
+// ledger still has it.
+func rootOf(ctx context.Context, r *store.Reader, run *store.Run) (*store.Run, error) {
+	f := family{reader: r, run: run}
+	root, _, err := f.up(ctx)
+	if err == nil && root.ID == 0 {
+		return run, nil
+	}
+	return root, err
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"worqcron/store"
@@ -234,10 +235,29 @@ func (s *selecting) notFailed(ctx context.Context) error {
 		return fmt.Errorf("chunk %d of run %s did not fail at WorqHat, as far as was looked up: it is %s here", c.Chunk, s.run.Name(), c.State)
 	case c.State == store.ChunkFailed:
 		return fmt.Errorf("chunk %d of run %s did not fail for %q: %s", c.Chunk, s.run.Name(), s.what.Reason, c.Reason)
+	case c.State == store.ChunkSplit:
+		return s.notThisOne(ctx, c)
 	case c.State == store.ChunkUnknown:
 		return fmt.Errorf("chunk %d of run %s is unknown: 'worqcron resolve %s --chunk %d --resend' sends it again", c.Chunk, s.run.Name(), s.run.Name(), c.Chunk)
 	}
 	return fmt.Errorf("chunk %d of run %s is %s: only failed ones are sent again", c.Chunk, s.run.Name(), c.State)
+}
+
+// notThisOne says which parts a split chunk has.
+func (s *selecting) notThisOne(ctx context.Context, c *store.Chunk) error {
+	parts, err := s.reader.Children(ctx, s.run.ID, c.Chunk)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("chunk %d of run %s was split, and its parts count for themselves\n  hint: they are the chunks %s", c.Chunk, s.run.Name(), listOf(parts))
+}
+
+func listOf(numbers []int64) string {
+	texts := make([]string, len(numbers))
+	for i, n := range numbers {
+		texts[i] = strconv.FormatInt(n, 10)
+	}
+	return strings.Join(texts, " and ")
 }
 
 // reasonOf is the fixed word for why a chunk failed.
@@ -258,6 +278,9 @@ func reasonOf(reason string, last store.LastAttempt) string {
 // mayHaveRun says whether a flow may have run although the chunk failed. An author
 // can make a flow answer 400, and a person who abandoned an unknown chunk may err.
 func mayHaveRun(last store.LastAttempt) bool {
+	if last.Unknown {
+		return true
+	}
 	switch last.Outcome {
 	case "flow_failed", "unknown":
 		return true

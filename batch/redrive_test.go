@@ -491,6 +491,7 @@ func TestMayHaveRun(t *testing.T) {
 		{store.LastAttempt{Outcome: "flow_failed", StatusCode: 200}, true},
 		{store.LastAttempt{Outcome: "unknown"}, true},
 		{store.LastAttempt{Outcome: "not_sent"}, false},
+		{store.LastAttempt{Outcome: "refused", StatusCode: 413, Unknown: true}, true},
 	} {
 		if got := mayHaveRun(c.last); got != c.want {
 			t.Errorf("%+v: got %v", c.last, got)
