@@ -18,7 +18,7 @@ func (d *delivery) chunk(ctx, send context.Context, b *bodyBuilder, t *task) err
 		return ignoreEnd(ctx, err)
 	}
 	before.waits = newBackOff()
-	defer func() { d.runner.gates.leave(d.run.FlowID, before.probe) }()
+	defer func() { d.runner.gates.leave(d.run.FlowID, d.run.Schedule, before.probe) }()
 	for c.State == store.ChunkPlanned {
 		if err := sleepUntil(ctx, c.NotBefore); err != nil {
 			return nil

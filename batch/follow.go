@@ -26,7 +26,7 @@ type next struct {
 
 // tries counts the attempts of one chunk that came before.
 type tries struct {
-	probe   bool // it goes alone until WorqHat has answered
+	probe   bool // of its schedule, at a closed gate
 	closed  int  // of gates.enter, as the last one went
 	notSent int  // that provably did not arrive
 	unknown int  // that may have been accepted

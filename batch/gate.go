@@ -10,6 +10,10 @@ import (
 // gate for all runs of the process; a refusal, or a new key, closes it again, and
 // answers to what went before that do not open it. The zero value is ready to use,
 // with all gates closed.
+//
+// Before a closed gate one trigger of each schedule is the one that may go: who of
+// them goes alone is who has a place and a token first, since a schedule may have to
+// wait for its own for hours.
 type gates struct {
 	mu     sync.Mutex
 	flows  map[string]*gate
@@ -18,15 +22,16 @@ type gates struct {
 
 type gate struct {
 	open    bool
-	probing bool          // somebody goes alone
-	changed chan struct{} // closed when one of the two changes
+	probing map[string]bool // by schedule: one of its triggers is the one that may go
+	out     bool            // one of them is under way
+	changed chan struct{}   // closed when one of the three changes
 }
 
 // of returns the gate of a flow; mu is held.
 func (g *gates) of(flowID string) *gate {
 	f := g.flows[flowID]
 	if f == nil {
-		f = &gate{changed: make(chan struct{})}
+		f = &gate{probing: map[string]bool{}, changed: make(chan struct{})}
 		if g.flows == nil {
 			g.flows = map[string]*gate{}
 		}
@@ -40,16 +45,17 @@ func (f *gate) tell() {
 	f.changed = make(chan struct{})
 }
 
-// pass waits until a trigger of the flow may go. A probe goes alone: it must be
-// ended with leave, after prove or doubt where its answer said something. The
-// error is the cause of ctx's end.
-func (g *gates) pass(ctx context.Context, flowID string) (probe bool, err error) {
+// pass waits until a trigger of a schedule may wait for the budget. Before a closed
+// gate it is a probe, and must be ended with leave. The error is the cause of ctx's
+// end.
+func (g *gates) pass(ctx context.Context, flowID, schedule string) (probe bool, err error) {
 	for {
 		g.mu.Lock()
 		f := g.of(flowID)
-		if f.open || !f.probing {
-			probe = !f.open
-			f.probing = f.probing || probe
+		if f.open || !f.probing[schedule] {
+			if probe = !f.open; probe {
+				f.probing[schedule] = true
+			}
 			g.mu.Unlock()
 			return probe, nil
 		}
@@ -63,24 +69,60 @@ func (g *gates) pass(ctx context.Context, flowID string) (probe bool, err error)
 	}
 }
 
-// leave ends a probe, that no answer may have come to; nothing if it was none.
-func (g *gates) leave(flowID string, probe bool) {
+// leave ends a probe; nothing if it was none.
+func (g *gates) leave(flowID, schedule string, probe bool) {
 	if !probe {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	f := g.of(flowID)
-	f.probing = false
+	delete(f.probing, schedule)
 	f.tell()
 }
 
-// enter says whether a trigger that passed may still go, and as of which closing of
-// the gates: for prove.
-func (g *gates) enter(flowID string, probe bool) (closed int, ok bool) {
+// entry is how a trigger went through its gate.
+type entry struct {
+	closed int  // how often gates had been closed by then: for prove
+	alone  bool // it must be ended with land, after prove or doubt where its answer said something
+	waited bool // for another one that was under way alone
+}
+
+// enter lets a trigger go that passed and has its place; not ok: its gate was closed
+// meanwhile. A probe waits until no other one is under way.
+func (g *gates) enter(ctx context.Context, flowID string, probe bool) (e entry, ok bool, err error) {
+	for {
+		g.mu.Lock()
+		f := g.of(flowID)
+		e.closed = g.closed
+		if f.open || !probe || !f.out {
+			e.alone = probe && !f.open
+			f.out = f.out || e.alone
+			ok = f.open || probe
+			g.mu.Unlock()
+			return e, ok, nil
+		}
+		changed := f.changed
+		g.mu.Unlock()
+		e.waited = true
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return e, false, context.Cause(ctx)
+		}
+	}
+}
+
+// land ends what went alone, whatever came of it.
+func (g *gates) land(flowID string, e entry) {
+	if !e.alone {
+		return
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.closed, probe || g.of(flowID).open
+	f := g.of(flowID)
+	f.out = false
+	f.tell()
 }
 
 // prove opens a flow's gate, unless gates were closed since the trigger went.

@@ -65,29 +65,50 @@ func (d *delivery) passHours(ctx context.Context) (closes time.Time, err error) 
 var errClosed = errors.New("the window closed")
 
 // admit waits until the chunk may go: its flow's gate is open, or it goes alone as
-// a probe, and the budget has a place and a token for it. A chunk that is the probe
-// stays it until it has ended, so that a flow that cannot be reached costs the
-// attempts of one chunk.
+// a probe, and the budget has a place and a token for it. A chunk that is its
+// schedule's probe stays it until it has ended, so that a flow that cannot be reached
+// costs the attempts of one chunk.
 func (d *delivery) admit(ctx context.Context, before *tries) (release func(), err error) {
 	gates, flow := &d.runner.gates, d.run.FlowID
 	for {
-		if _, err := d.passHours(ctx); err != nil { // before it may be the probe, which others of the flow wait for
+		if _, err := d.passHours(ctx); err != nil {
 			return nil, err
 		}
 		if !before.probe {
-			if before.probe, err = gates.pass(ctx, flow); err != nil {
+			if before.probe, err = gates.pass(ctx, flow, d.run.Schedule); err != nil {
 				return nil, err
 			}
 		}
-		if release, err = d.place(ctx); err != nil {
+		place, err := d.place(ctx)
+		if err != nil {
 			return nil, err
 		}
-		var ok bool
-		if before.closed, ok = gates.enter(flow, before.probe); ok {
+		e, ok, err := gates.enter(ctx, flow, before.probe)
+		release = func() {
+			gates.land(flow, e)
+			place()
+		}
+		if ok && (!e.waited || d.stillOpen()) {
+			before.closed = e.closed
 			return release, nil
 		}
-		release() // the gate was closed while this one waited for the budget
+		release() // the gate was closed, or the key paused, while this one waited
+		if err != nil {
+			return nil, err
+		}
 	}
+}
+
+// stillOpen says whether a trigger that has its place may go after another wait.
+func (d *delivery) stillOpen() bool {
+	if until, _ := d.runner.Budget.Paused(); !until.IsZero() {
+		return false
+	}
+	if len(d.options.Load().Window) == 0 {
+		return true
+	}
+	open, _ := d.hours.around(d)
+	return open
 }
 
 // place waits for the budget inside of the window.

@@ -173,16 +173,16 @@ func TestGateLetsOneGoAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g gates
 		ctx, cancel := context.WithCancel(context.Background())
-		probe, err := g.pass(ctx, "a")
+		probe, err := g.pass(ctx, "a", "s")
 		if !probe || err != nil {
 			t.Fatalf("got %v, %v", probe, err)
 		}
-		if probe, _ := g.pass(ctx, "b"); !probe {
+		if probe, _ := g.pass(ctx, "b", "s"); !probe {
 			t.Error("another flow waits")
 		}
 		passed := make(chan bool)
 		go func() {
-			p, err := g.pass(ctx, "a")
+			p, err := g.pass(ctx, "a", "s")
 			if err != nil {
 				t.Error(err)
 			}
@@ -194,23 +194,110 @@ func TestGateLetsOneGoAtATime(t *testing.T) {
 			t.Fatal("two go at once")
 		default:
 		}
-		g.leave("a", true) // no answer said anything
+		g.leave("a", "s", true) // no answer said anything
 		if !<-passed {
 			t.Error("the next is no probe")
 		}
 		g.prove("a", 0)
-		if probe, err := g.pass(ctx, "a"); probe || err != nil {
+		if probe, err := g.pass(ctx, "a", "s"); probe || err != nil {
 			t.Errorf("through an open gate: %v, %v", probe, err)
 		}
 		g.doubtAll()
 		g.prove("a", 0) // the answer to an earlier trigger
-		g.leave("a", true)
-		if probe, _ := g.pass(ctx, "a"); !probe {
+		g.leave("a", "s", true)
+		if probe, _ := g.pass(ctx, "a", "s"); !probe {
 			t.Error("a closed gate lets all through")
 		}
 		cancel()
-		if _, err := g.pass(ctx, "a"); err == nil {
+		if _, err := g.pass(ctx, "a", "s"); err == nil {
 			t.Error("no error after the end of the context")
+		}
+	})
+}
+
+// TestProbesOfSeveralSchedules: who has a place first goes alone, and the others go
+// when it came home.
+func TestProbesOfSeveralSchedules(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g gates
+		ctx, cancel := context.WithCancel(context.Background())
+		for _, schedule := range []string{"slow", "quick"} {
+			if probe, err := g.pass(ctx, "a", schedule); !probe || err != nil {
+				t.Fatalf("%s: got %v, %v", schedule, probe, err)
+			}
+		}
+		first, ok, err := g.enter(ctx, "a", true)
+		if !first.alone || first.waited || !ok || err != nil {
+			t.Fatalf("got %+v, %v, %v", first, ok, err)
+		}
+		entered := make(chan entry)
+		enter := func() {
+			e, ok, err := g.enter(ctx, "a", true)
+			if !ok || err != nil {
+				t.Errorf("got %v, %v", ok, err)
+			}
+			entered <- e
+		}
+		go enter()
+		synctest.Wait()
+		select {
+		case e := <-entered:
+			t.Fatalf("two go at once: %+v", e)
+		default:
+		}
+		g.land("a", first) // no answer said anything
+		second := <-entered
+		if !second.alone || !second.waited {
+			t.Errorf("the next is %+v", second)
+		}
+		go enter()
+		synctest.Wait()
+		g.prove("a", second.closed)
+		if third := <-entered; third.alone || !third.waited {
+			t.Errorf("through an open gate: %+v", third)
+		}
+		g.land("a", second)
+		g.doubt("a")
+		if _, ok, err := g.enter(ctx, "a", false); ok || err != nil {
+			t.Errorf("no probe, and a closed gate: %v, %v", ok, err)
+		}
+		if e, ok, err := g.enter(ctx, "a", true); !e.alone || !ok || err != nil {
+			t.Errorf("a probe that retries: %+v, %v, %v", e, ok, err)
+		}
+		cancel()
+		if _, _, err := g.enter(ctx, "a", true); err == nil {
+			t.Error("no error after the end of the context")
+		}
+	})
+}
+
+// TestSlowScheduleHoldsNobodyUp: a schedule that waits for its own rate, or for its
+// window, is in nobody's way at the same flow, and costs no second probe.
+func TestSlowScheduleHoldsNobodyUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &crowd{answer: always(accepted)}
+		r := testRunner(t, &wire{script: []answering{s.serve}})
+		slow, quick := testJob(t, 2), testJob(t, 4)
+		quick.Schedule = "quick"
+		r.Budget.SetRates(map[string]float64{"orders": 1.0 / 3600})
+		release, err := r.Budget.Acquire(t.Context(), "orders") // its token of this hour
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+		var wg sync.WaitGroup
+		wg.Go(func() { runOf(t, r, slow) })
+		synctest.Wait()
+		began := time.Now()
+		if c := runOf(t, r, quick); c.Status != store.Succeeded {
+			t.Errorf("got %s", c.Status)
+		}
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("it waited for the other schedule: %s", took)
+		}
+		wg.Wait()
+		if took := time.Since(began); took < 2*time.Hour-time.Minute || took > 2*time.Hour+time.Minute {
+			t.Errorf("the slow one took %s", took)
 		}
 	})
 }
