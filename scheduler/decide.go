@@ -11,29 +11,41 @@ const maxMissed = 1000
 
 // decision is what has become of a schedule's slots in (mark, now].
 type decision struct {
-	dues    []Due     // in time order, at most maxMissed
-	mark    time.Time // all up to here is decided once the dues are claimed
+	dues    []Due     // in time order, at most maxMissed and the one that waited
+	mark    time.Time // all up to here is decided once the dues are claimed, but for waiting
+	waiting Waiting   // the newest slot, if it is to start later
 	dropped dropped   // slots beyond maxMissed, which get no row
 }
 
 // dropped is a span of slots that get no row; the zero value is none.
 type dropped struct{ first, last time.Time }
 
-// decide looks at a schedule whose slots up to mark are decided. It only
-// computes: the same arguments give the same answer. If the mark lies ahead of now
-// (the clock was set back) nothing is due and the new mark is now; the slots in
-// between come again in their time, and their rows tell which of them ran.
-func decide(s Schedule, mark, now time.Time) decision {
+// decide looks at a schedule whose slots up to mark are decided, but for one that
+// may be waiting. It only computes: the same arguments give the same answer. If
+// the mark lies ahead of now (the clock was set back) nothing is due and the new
+// mark is now; the slots in between come again in their time, and their rows tell
+// which of them ran.
+func decide(s Schedule, mark time.Time, waiting Waiting, now time.Time) decision {
 	slots, lost := slotsSince(s.Spec, mark, now)
 	d := decision{mark: now, dropped: lost}
-	if len(slots) == 0 {
-		return d
+	var list []Waiting
+	if !waiting.At.IsZero() && !waiting.At.After(now) { // else it comes again
+		if len(slots) > 0 {
+			waiting.Start = earlier(waiting.Start, slots[0]) // never past the next slot
+		}
+		list = append(list, waiting)
 	}
-	newest := slots[len(slots)-1]
 	for _, at := range slots {
-		late := now.Sub(at)
-		due := Due{Schedule: s.Name, At: at, Late: late, CatchUp: late > LateAfter}
-		if due.CatchUp {
+		list = append(list, Waiting{At: at, Start: s.StartOf(at)})
+	}
+	reasons, newest := skipReasons(s, list)
+	for i, w := range list {
+		due := Due{Schedule: s.Name, At: w.At, Skipped: reasons[i], Late: max(0, now.Sub(w.Start))}
+		if due.Skipped == "" && w.Start.After(now) {
+			d.waiting = w // the last: each starts before the next slot
+			continue
+		}
+		if due.CatchUp = due.Late > LateAfter; due.CatchUp && due.Skipped == "" {
 			due.Missed = missed(s, due, now.Sub(newest))
 		}
 		d.dues = append(d.dues, due)
@@ -41,8 +53,21 @@ func decide(s Schedule, mark, now time.Time) decision {
 	return d
 }
 
+// skipReasons asks about each slot, and gives the start of the newest that nothing
+// speaks against: what does not run anyway supersedes nothing.
+func skipReasons(s Schedule, list []Waiting) (reasons []string, newest time.Time) {
+	for _, w := range list {
+		why := s.SkipReason(w.At)
+		if why == "" {
+			newest = w.Start
+		}
+		reasons = append(reasons, why)
+	}
+	return reasons, newest
+}
+
 // missed gives why a late slot does not run, or "". newestLate is how late the
-// newest of all due slots is; it may be on time.
+// newest of all due slots is; it may be on time, or (negative) start later.
 func missed(s Schedule, due Due, newestLate time.Duration) string {
 	inside := due.Late <= s.CatchUpWindow
 	switch s.CatchUp {

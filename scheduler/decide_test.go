@@ -14,8 +14,8 @@ func verdicts(d decision) []string {
 	for _, due := range d.dues {
 		text := due.At.Format("15")
 		switch {
-		case due.Missed != "":
-			text += " " + due.Missed
+		case !due.Runs():
+			text += " " + due.Skipped + due.Missed
 		case !due.CatchUp:
 			text += "!"
 		}
@@ -66,7 +66,7 @@ func TestDecide(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := Schedule{Name: "a", Spec: mustParse(t, "0 * * * *", "UTC", SpecOptions{}), CatchUp: tt.catchUp, CatchUpWindow: tt.window}
 			now := instantOf(t, tt.now)
-			d := decide(s, instantOf(t, tt.mark), now)
+			d := decide(s, instantOf(t, tt.mark), Waiting{}, now)
 			if got := verdicts(d); !slices.Equal(got, tt.want) {
 				t.Errorf("got %q\nwant %q", got, tt.want)
 			}
@@ -87,20 +87,20 @@ func TestDecideWhenTheClockSteps(t *testing.T) {
 	at := func(text string) time.Time { return instantOf(t, text) }
 
 	// Back from 12:30 to 09:30: nothing now, and 10:00 comes again in its time.
-	d := decide(s, at("2026-11-24T12:30"), at("2026-11-24T09:30"))
+	d := decide(s, at("2026-11-24T12:30"), Waiting{}, at("2026-11-24T09:30"))
 	if len(d.dues) != 0 || !d.mark.Equal(at("2026-11-24T09:30")) {
 		t.Errorf("back: got %q, mark %v", verdicts(d), d.mark)
 	}
-	if got := verdicts(decide(s, d.mark, at("2026-11-24T10:00"))); !slices.Equal(got, []string{"10!"}) {
+	if got := verdicts(decide(s, d.mark, Waiting{}, at("2026-11-24T10:00"))); !slices.Equal(got, []string{"10!"}) {
 		t.Errorf("after the step back: got %q", got)
 	}
 	// A clock that was in 2030 once silences nothing.
-	d = decide(s, at("2030-01-01T00:00"), at("2026-11-24T09:30"))
+	d = decide(s, at("2030-01-01T00:00"), Waiting{}, at("2026-11-24T09:30"))
 	if next, ok := s.Spec.Next(d.mark); !ok || !next.Equal(at("2026-11-24T10:00")) {
 		t.Errorf("back from 2030: next is %v, %v", next, ok)
 	}
 	// Forward is catch-up.
-	if got := verdicts(decide(s, at("2026-11-24T09:30"), at("2026-11-24T12:30"))); !slices.Equal(got, []string{"10 superseded", "11 superseded", "12"}) {
+	if got := verdicts(decide(s, at("2026-11-24T09:30"), Waiting{}, at("2026-11-24T12:30"))); !slices.Equal(got, []string{"10 superseded", "11 superseded", "12"}) {
 		t.Errorf("forward: got %q", got)
 	}
 }
@@ -108,7 +108,7 @@ func TestDecideWhenTheClockSteps(t *testing.T) {
 func TestDecideKeepsTheNewestThousand(t *testing.T) {
 	s := Schedule{Name: "a", Spec: mustParse(t, "* * * * * *", "UTC", SpecOptions{}), CatchUp: CatchUpAll, CatchUpWindow: 24 * 365 * time.Hour}
 	mark, now := instantOf(t, "2025-11-24T10:00"), instantOf(t, "2026-11-24T10:00")
-	d := decide(s, mark, now)
+	d := decide(s, mark, Waiting{}, now)
 	if len(d.dues) != maxMissed {
 		t.Fatalf("got %d dues, want %d", len(d.dues), maxMissed)
 	}
@@ -120,7 +120,7 @@ func TestDecideKeepsTheNewestThousand(t *testing.T) {
 		t.Errorf("dropped: got %+v", d.dropped)
 	}
 	// One slot fewer than that fits.
-	d = decide(s, now.Add(-maxMissed*time.Second), now)
+	d = decide(s, now.Add(-maxMissed*time.Second), Waiting{}, now)
 	if len(d.dues) != maxMissed || !d.dropped.first.IsZero() {
 		t.Errorf("exactly a thousand: got %d, dropped %+v", len(d.dues), d.dropped)
 	}

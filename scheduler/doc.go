@@ -6,8 +6,10 @@
 //   - A [Spec] is a cron expression read for one time zone. It answers which
 //     instants are slots: Next, Prev, Between, Is. A slot is an instant in UTC,
 //     on a whole second; local time is only how the expression spells it.
-//   - A [Schedule] is a Spec with a name and a rule for slots that nobody was
-//     awake for (catch-up).
+//   - A [Schedule] is a Spec with a name, a rule for slots that nobody was awake
+//     for (catch-up), a jitter, and the times in which nothing of it runs
+//     (calendars, pauses). StartOf and SkipReason say about any slot, past or
+//     coming, when it starts and what speaks against it; the loop asks the same.
 //   - A [Scheduler] is the loop. It holds the timetable, sleeps until the next
 //     slot, and tells its [Host] to claim each slot once.
 //
@@ -27,6 +29,10 @@
 //   - A schedule's slots are claimed in time order. What makes a slot happen once
 //     is its row, which the Host stores; the mark (everything up to it is decided)
 //     only saves looking.
+//   - A slot that starts later, by its jitter, has come at its instant all the
+//     same: its start is part of the mark, and neither an edit nor a restart moves
+//     it. At most one slot of a schedule waits so, since no start reaches the next
+//     slot.
 //   - A slot that cannot be claimed stays undecided and is tried again.
 //   - A forward jump of the clock, sleep and a restart are the same thing: slots
 //     that are late, and the schedule's catch-up rule decides them. A backward jump

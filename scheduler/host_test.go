@@ -49,7 +49,7 @@ func (m *memory) Claim(_ context.Context, due Due) error {
 		return m.broken
 	}
 	key := due.Schedule + due.At.Format(time.RFC3339)
-	if row, ok := m.rows[key]; ok && (row.Missed == "" || due.Missed != "") {
+	if row, ok := m.rows[key]; ok && (row.Missed == "" || !due.Runs()) {
 		return nil
 	}
 	m.rows[key] = due
@@ -82,8 +82,8 @@ func (m *memory) claimed(schedule string) []string {
 	for _, due := range m.order[schedule] {
 		text := due.At.Format("15:04")
 		switch {
-		case due.Missed != "":
-			text += " " + due.Missed
+		case !due.Runs():
+			text += " " + due.Skipped + due.Missed
 		case !due.CatchUp:
 			text += "!"
 		}

@@ -26,7 +26,7 @@ func (s *Scheduler) settle(ctx context.Context, e *entry, now time.Time) error {
 	if e.stored {
 		return nil
 	}
-	if err := s.host.Advance(ctx, e.name, Mark{At: e.mark, Spec: e.terms[0].fingerprint}); err != nil {
+	if err := s.host.Advance(ctx, e.name, Mark{At: e.mark, Spec: e.terms[0].fingerprint, Waiting: e.waiting}); err != nil {
 		return fmt.Errorf("store mark of schedule %s: %w", e.name, err)
 	}
 	e.stored = true
@@ -51,6 +51,9 @@ func (s *Scheduler) load(ctx context.Context, e *entry, now time.Time) error {
 		return fmt.Errorf("read mark of schedule %s: %w", e.name, err)
 	}
 	e.loaded = true
+	if !mark.Waiting.At.After(now) { // else the clock went back, and it comes again
+		e.waiting = mark.Waiting
+	}
 	switch {
 	case !seen:
 	case mark.Spec != first.fingerprint:
@@ -67,12 +70,21 @@ func (s *Scheduler) load(ctx context.Context, e *entry, now time.Time) error {
 
 // claim decides the slots of the entry's first term up to now and claims them.
 func (s *Scheduler) claim(ctx context.Context, e *entry, now time.Time) error {
-	d := decide(e.terms[0].Schedule, e.mark, now)
+	d := decide(e.terms[0].Schedule, e.mark, e.waiting, now)
 	for _, due := range d.dues {
 		if err := s.host.Claim(ctx, due); err != nil {
 			return fmt.Errorf("claim slot %s of schedule %s: %w", due.At.Format(time.RFC3339), e.name, err)
 		}
-		e.mark, e.stored = due.At, false
+		if due.At.Equal(e.waiting.At) {
+			e.waiting = Waiting{}
+		}
+		if due.At.After(e.mark) { // not so for the one that waited
+			e.mark = due.At
+		}
+		e.stored = false
+	}
+	if d.waiting != e.waiting {
+		e.waiting, e.stored = d.waiting, false
 	}
 	e.mark = d.mark
 	s.logLate(e.name, d)

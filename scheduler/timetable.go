@@ -13,6 +13,8 @@ type entry struct {
 	// could not be claimed yet.
 	terms []term
 
+	waiting Waiting // a slot at or before the mark that starts later
+
 	fresh  bool      // it came by a reload: whatever mark is stored, nothing before its term counts
 	loaded bool      // mark is known
 	mark   time.Time // everything up to here is decided
@@ -37,7 +39,7 @@ func (e *entry) current() *term { return &e.terms[len(e.terms)-1] }
 
 // gone says that nothing is left to do for a schedule that was taken off.
 func (e *entry) gone() bool {
-	return e.loaded && e.stored && len(e.terms) == 1 && e.current().fingerprint == ""
+	return e.loaded && e.stored && e.waiting.At.IsZero() && len(e.terms) == 1 && e.current().fingerprint == ""
 }
 
 // clockBack brings everything that lies ahead of now down to it.
@@ -45,7 +47,11 @@ func (e *entry) clockBack(now time.Time) {
 	if e.loaded && e.mark.After(now) {
 		e.mark, e.stored = now, false
 	}
+	if e.waiting.At.After(now) {
+		e.waiting, e.stored = Waiting{}, false
+	}
 	for i := range e.terms {
+		e.terms[i].Pauses = clockBack(e.terms[i].Pauses, now)
 		e.terms[i].from = earlier(e.terms[i].from, now)
 		if i < len(e.terms)-1 {
 			e.terms[i].Spec = e.terms[i].Spec.endingAfter(now)
@@ -94,18 +100,26 @@ func (t *timetable) lookAt(e *entry, at time.Time) {
 	heap.Fix(&t.queue, e.place)
 }
 
-// lookAtNext queues an entry for its next slot. Without one it leaves the queue.
+// lookAtNext queues an entry for its next slot, or the start of the one that
+// waits. Without either it leaves the queue.
 func (t *timetable) lookAtNext(e *entry) {
 	if e.gone() {
 		t.remove(e)
 		delete(t.entries, e.name)
 		return
 	}
-	if next, ok := e.current().Spec.Next(e.mark); ok {
+	next, ok := e.current().Spec.Next(e.mark)
+	waits := !e.waiting.At.IsZero()
+	switch {
+	case waits && ok:
+		t.lookAt(e, earlier(next, e.waiting.Start))
+	case waits:
+		t.lookAt(e, e.waiting.Start)
+	case ok:
 		t.lookAt(e, next)
-		return
+	default:
+		t.remove(e)
 	}
-	t.remove(e)
 }
 
 func (t *timetable) remove(e *entry) {

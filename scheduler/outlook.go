@@ -1,0 +1,50 @@
+package scheduler
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+)
+
+// SkippedRemoved is why a slot that waited does not run when its schedule was
+// taken off the timetable.
+const SkippedRemoved = "schedule removed"
+
+// StartOf gives when a slot starts: at its instant, or later by its jitter. That
+// is a hash of the schedule's name and the slot, so it is the same after each
+// restart. It never reaches the next slot.
+func (s Schedule) StartOf(slot time.Time) time.Time {
+	room := s.Jitter
+	// The end of a schedule, or of an expression that was edited, is no reason to
+	// start anything at another time.
+	open := s.Spec
+	open.end = maxSecond + 1
+	if next, ok := open.Next(slot); ok {
+		room = min(room, next.Sub(slot))
+	}
+	if room <= 0 {
+		return slot
+	}
+	sum := sha256.Sum256([]byte(s.Name + "\x00" + slot.UTC().Format(time.RFC3339)))
+	n := binary.BigEndian.Uint64(sum[:8]) % uint64(room)
+	return slot.Add(time.Duration(n).Truncate(time.Millisecond))
+}
+
+// SkipReason says why a slot would not run, whenever it is found; "" if nothing
+// speaks against it. Calendars come before pauses: they hold in any case.
+func (s Schedule) SkipReason(slot time.Time) string {
+	if s.Spec.zone == nil {
+		return SkippedRemoved
+	}
+	for _, e := range s.Exclude {
+		if e.covers(slot, s.Spec.zone) {
+			return e.Name
+		}
+	}
+	for _, p := range s.Pauses {
+		if p.covers(slot) {
+			return p.String()
+		}
+	}
+	return ""
+}
