@@ -27,7 +27,7 @@ func TestPlaces(t *testing.T) {
 			want = append(want, g)
 			end, line = g.ByteEnd, g.LastLine
 		}
-		got, err := unpackPlaces(p.Packed(), 3)
+		got, err := UnpackPlaces(p.Packed(), 3)
 		must(t, err)
 		if !reflect.DeepEqual(got, want) {
 			t.Fatalf("round %d: got\n%v\nwant\n%v", round, got, want)
@@ -51,7 +51,7 @@ func FuzzUnpackPlaces(f *testing.F) {
 	p.Add(ChunkRange{ByteStart: 300, ByteEnd: 301, FirstLine: 5, LastLine: 5})
 	f.Add(p.Packed())
 	f.Fuzz(func(t *testing.T, packed []byte) {
-		list, err := unpackPlaces(packed, 0)
+		list, err := UnpackPlaces(packed, 0)
 		if err != nil {
 			return
 		}
@@ -59,7 +59,7 @@ func FuzzUnpackPlaces(f *testing.F) {
 		for _, g := range list {
 			again.Add(g)
 		}
-		if got, err := unpackPlaces(again.Packed(), 0); err != nil || !reflect.DeepEqual(got, list) {
+		if got, err := UnpackPlaces(again.Packed(), 0); err != nil || !reflect.DeepEqual(got, list) {
 			t.Errorf("%x: got %v and then %v (%v)", packed, list, got, err)
 		}
 	})
