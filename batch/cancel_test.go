@@ -151,3 +151,30 @@ func TestCancelWithoutPlan(t *testing.T) {
 		}
 	})
 }
+
+// What somebody decided to send again after the cancel goes on with 'run', for it is
+// left of a run that is over else.
+func TestCancelledRunGoesOnWithWhatIsSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		w := &wire{script: []answering{answer(502, http.Header{}, "")}}
+		r, job := testRunner(t, w), testJob(t, 9)
+		c := runOf(t, r, job) // stops after five in a row
+		run := latest(t, r)
+		if _, err := r.Cancel(ctx, run, cancellation); err != nil {
+			t.Fatal(err)
+		}
+		unknown := c.Chunks.Unknown
+		if _, err := r.Resolve(ctx, run, Resolution{Decision: DecideResend, Actor: "ann", Reason: "not there"}); err != nil {
+			t.Fatal(err)
+		}
+		w.script = []answering{accepted}
+		again := runOf(t, r, job)
+		if again.RunID != c.RunID || again.Chunks.Accepted != unknown || again.Status != store.Partial || !strings.HasPrefix(again.Reason, "cancelled: wrong file; ") {
+			t.Errorf("%s (%s): %+v", again.Status, again.Reason, again.Chunks)
+		}
+		if next := runOf(t, r, job); next.RunID == c.RunID {
+			t.Error("a cancelled run of which nothing is left goes on")
+		}
+	})
+}

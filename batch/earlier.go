@@ -93,7 +93,8 @@ func newHistory(files int) *history {
 //
 // Planned chunks of an earlier run whose every record is in files of this
 // snapshot are taken over: this run sends them, that one gives them up. Those
-// that also have records of other files stay with their run. Segments (mode
+// that also have records of other files stay with their run, and so do those that
+// WorqHat may have already: sent again under another key, nobody could tell. Segments (mode
 // "records") have records of one file and are always taken over; of their chunks
 // that have a row, each counts for itself.
 //
@@ -131,7 +132,13 @@ func (r *Runner) lookBack(ctx context.Context, run *store.Run, snap *source.Snap
 		if err != nil {
 			return nil, err
 		}
-		if chunk.Records == records {
+		unknown := 0
+		if !o.everything {
+			if unknown, err = r.Ledger.CountUnknown(ctx, c.Run, c.Chunk); err != nil {
+				return nil, err
+			}
+		}
+		if chunk.Records == records && unknown == 0 {
 			h.taken = append(h.taken, c)
 		} else {
 			delete(covered, c)

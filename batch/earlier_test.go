@@ -2,6 +2,7 @@ package batch
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
 
 	"worqcron/store"
@@ -59,4 +60,30 @@ func TestForceTakesOverWhatIsPlanned(t *testing.T) {
 			t.Errorf("mode %s: the first run has %+v, %v", mode, c.Records, err)
 		}
 	}
+}
+
+// What WorqHat may have is sent again by its own run, under the key that it had: a
+// later run does not take it over.
+func TestWhatMayHaveBeenAcceptedIsNotTakenOver(t *testing.T) {
+	box := &inbox{}
+	lost := func(r *http.Request) (*http.Response, error) {
+		if _, err := box.accept(r); err != nil {
+			return nil, err
+		}
+		return answer(502, http.Header{}, "")(&http.Request{Body: http.NoBody})
+	}
+	w := &wire{script: []answering{lost, answer(401, http.Header{}, ""), box.accept}}
+	r := testRunner(t, w)
+	job := recordsJob(t, map[string]string{"in.csv": "a\n1\n2\n3\n"})
+	job.Chunk.MaxRecords, job.Delivery.MaxInFlight, job.Delivery.OnUnknown = 1, 1, "resend"
+	first := runJob(t, r, job, Order{}) // the first chunk is to be sent again, and the key is refused
+	wantBalance(t, first, store.Stopped, store.RecordBalance{Read: 3, Pending: 3})
+	second := runJob(t, r, job, Order{New: true})
+	wantBalance(t, second, store.Held, store.RecordBalance{Read: 3, Accepted: 2, Unknown: 1})
+	again := runJob(t, r, job, Order{})
+	wantBalance(t, again, store.Partial, store.RecordBalance{Read: 3, Accepted: 1, Failed: 2})
+	if again.RunID != first.RunID || len(box.bodies) != 4 || box.bodies[0] != box.bodies[3] {
+		t.Errorf("run %s sent %q", again.Name, box.bodies)
+	}
+	wantBalance(t, runJob(t, r, job, Order{New: true}), store.Succeeded, store.RecordBalance{Read: 3, Unchanged: 3})
 }

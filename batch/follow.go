@@ -51,17 +51,19 @@ func follow(r worqhat.Result, d *DeliveryOptions, before tries, records int64) n
 		}
 		return next{state: store.ChunkPlanned, reason: r.Detail, pauseKey: pause}
 	case worqhat.Refused:
-		return followRefused(r, records)
+		return followRefused(r, before, records)
 	case worqhat.NotSent:
 		return followNotSent(r, d, before)
 	}
 	return followUnknown(d.OnUnknown, r.Detail, before.unknown)
 }
 
-func followRefused(r worqhat.Result, records int64) next {
+func followRefused(r worqhat.Result, before tries, records int64) next {
 	switch {
 	case r.Stop != worqhat.StopNothing:
 		return next{state: store.ChunkPlanned, reason: r.Detail, stop: r.Detail}
+	case r.Reason == worqhat.ReasonTooLarge && before.unknown > 0: // its parts would have other keys
+		return next{state: store.ChunkFailed, reason: "not split, since an earlier trigger of it may have been accepted: " + r.Detail}
 	case r.Reason == worqhat.ReasonTooLarge && records > 1:
 		return next{state: store.ChunkSplit, reason: r.Detail}
 	case r.Reason == worqhat.ReasonTooLarge && records == 1:

@@ -49,6 +49,16 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// The parts of a chunk have keys of their own: no flow could tell that it has them.
+func TestNoSplitAfterAnUnknownAttempt(t *testing.T) {
+	tooLarge := worqhat.Result{Outcome: worqhat.Refused, Reason: worqhat.ReasonTooLarge, Detail: "413"}
+	for unknown, want := range []store.ChunkState{store.ChunkSplit, store.ChunkFailed} {
+		if n := follow(tooLarge, &DeliveryOptions{OnUnknown: "resend"}, tries{unknown: unknown}, 2); n.state != want {
+			t.Errorf("after %d unknown attempts: got %s (%s), want %s", unknown, n.state, n.reason, want)
+		}
+	}
+}
+
 func TestEndState(t *testing.T) {
 	stopped := &store.End{State: store.Stopped, Reason: "401"}
 	for _, c := range []struct {

@@ -120,14 +120,25 @@ func (r *Runner) Start(ctx context.Context, job *Job, o Order) (*store.Run, erro
 	if latest == nil || o.New || o.Force || o.Origin != "manual" {
 		return r.begin(ctx, job, o)
 	}
-	_, cancelled, err := r.Ledger.Cancelled(ctx, latest)
+	over, err := r.overForGood(ctx, latest)
 	if err != nil {
 		return nil, err
 	}
-	if cancelled { // for good
+	if over {
 		return r.begin(ctx, job, o)
 	}
 	return latest, r.reopen(ctx, job, latest, o)
+}
+
+// overForGood says whether a run was cancelled, and nobody decided since that some
+// of it is sent again.
+func (r *Runner) overForGood(ctx context.Context, run *store.Run) (bool, error) {
+	_, cancelled, err := r.Ledger.Cancelled(ctx, run)
+	if err != nil || !cancelled || run.PlannedAt == nil {
+		return cancelled, err
+	}
+	left, _, err := r.Ledger.Left(ctx, run)
+	return !left, err
 }
 
 // Resume takes up a run that was interrupted.
