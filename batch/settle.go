@@ -41,7 +41,7 @@ func (r *Runner) settle(ctx context.Context, run *store.Run, imposed *store.End,
 	c, err := r.Ledger.SettleRun(ctx, run, func(c *store.Receipt) store.End {
 		settled := endState(c, end)
 		if cancelled {
-			settled.Reason = strings.TrimSuffix("cancelled: "+why+"; "+settled.Reason, "; ")
+			settled.Reason = strings.TrimSuffix(reasonCancelled+": "+why+"; "+settled.Reason, "; ")
 		}
 		return settled
 	})
@@ -136,10 +136,12 @@ func counted(n int64, noun string) string {
 // logReceipt logs how a run ended, as loudly as it needs a person.
 func logReceipt(log *slog.Logger, c *store.Receipt, elapsed time.Duration, watched bool) {
 	level := slog.LevelInfo
-	switch c.Status {
-	case store.Held, store.Failed, store.Stopped:
+	switch {
+	case c.Reason == ReasonInterrupted: // the next start goes on with it
+	case strings.HasPrefix(c.Reason, reasonCancelled) && c.Chunks.Unknown+c.Chunks.Pending == 0: // as somebody wanted
+	case c.Status == store.Held, c.Status == store.Failed, c.Status == store.Stopped:
 		level = slog.LevelError
-	case store.Partial:
+	case c.Status == store.Partial:
 		level = slog.LevelWarn
 	}
 	if watched {

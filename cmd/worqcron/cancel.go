@@ -79,7 +79,7 @@ func (p *program) confirmCancel(ctx context.Context, cfg *config.Config, q cance
 		return "", err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	run, err := r.FindRun(ctx, q.Run)
+	run, err := findMeant(ctx, r, q.Run)
 	if err != nil {
 		return "", err
 	}

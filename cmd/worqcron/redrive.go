@@ -112,7 +112,7 @@ func (p *program) beforeRedrive(ctx context.Context, cfg *config.Config, q redri
 		return false, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	run, err := r.FindRun(ctx, q.Run)
+	run, err := findMeant(ctx, r, q.Run)
 	if err != nil {
 		return false, err
 	}

@@ -113,7 +113,7 @@ func (p *program) confirmResolve(ctx context.Context, cfg *config.Config, q reso
 	if err != nil {
 		return err
 	}
-	run, err := r.FindRun(ctx, q.Run)
+	run, err := findMeant(ctx, r, q.Run)
 	if err != nil {
 		return errors.Join(err, r.Close())
 	}

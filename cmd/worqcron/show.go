@@ -65,19 +65,39 @@ func (p *program) show(ctx context.Context, name string, f showFlags) (err error
 
 // findShown finds a run by its id or name; a schedule's name is its latest run.
 func findShown(ctx context.Context, r *store.Reader, name string) (*store.Run, error) {
-	run, err := r.FindRun(ctx, name)
+	run, latest, err := findNamed(ctx, r, name)
+	if err == nil && run == nil {
+		return latest, nil
+	}
+	return run, err
+}
+
+// findMeant finds a run by its id or name, for what cannot be undone: of a schedule
+// the run has to be named.
+func findMeant(ctx context.Context, r *store.Reader, name string) (*store.Run, error) {
+	run, latest, err := findNamed(ctx, r, name)
+	if err == nil && run == nil {
+		return nil, usageError{fmt.Errorf("%s is a schedule, and this needs one run of it\n  hint: the latest one is %s", name, latest.Name())}
+	}
+	return run, err
+}
+
+// findNamed finds a run by its id or name, or the latest one of the schedule that has
+// the name.
+func findNamed(ctx context.Context, r *store.Reader, name string) (run, latest *store.Run, err error) {
+	run, err = r.FindRun(ctx, name)
 	var none *store.NotFoundError
 	if !errors.As(err, &none) {
-		return run, err
+		return run, nil, err
 	}
-	latest, lookErr := r.Runs(ctx, name, 1)
+	list, lookErr := r.Runs(ctx, name, 1)
 	switch {
 	case lookErr != nil:
-		return nil, lookErr
-	case name == "" || len(latest) == 0:
-		return nil, fmt.Errorf("%w\n  hint: 'worqcron runs' lists them", err)
+		return nil, nil, lookErr
+	case name == "" || len(list) == 0:
+		return nil, nil, fmt.Errorf("%w\n  hint: 'worqcron runs' lists them", err)
 	}
-	return latest[0], nil
+	return nil, list[0], nil
 }
 
 // shownJSON is a run as 'show' has it.
