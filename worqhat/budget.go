@@ -50,16 +50,14 @@ func (b *Budget) SetLimits(o Options) {
 }
 
 // SetRates takes the schedules' own rates, in triggers a second, for callers
-// that wait already too. A schedule that is not in it, or has 0, has none.
+// that wait already too. A schedule that has 0 has none. One that is not in it keeps
+// what it had: a run of it may be under way.
 func (b *Budget) SetRates(rates map[string]float64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for schedule := range rates {
-		b.queue(schedule)
-	}
-	for schedule, q := range b.queues {
-		limit, burst := limitsOf(Options{Rate: rates[schedule]})
-		setLimit(q.limiter, limit, burst)
+	for schedule, rate := range rates {
+		limit, burst := limitsOf(Options{Rate: rate})
+		setLimit(b.queue(schedule).limiter, limit, burst)
 	}
 	b.serve()
 }

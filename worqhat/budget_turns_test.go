@@ -222,3 +222,24 @@ func TestBudgetLeave(t *testing.T) {
 		}
 	})
 }
+
+// TestBudgetKeepsTheRateOfWhatIsGone: a schedule that a reload took away may have a
+// run under way.
+func TestBudgetKeepsTheRateOfWhatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, start := NewBudget(Options{MaxInFlight: 10}), time.Now()
+		b.SetRates(map[string]float64{"orders": 1})
+		acquire(t, b)
+		b.SetRates(map[string]float64{"report": 2})
+		acquire(t, b)
+		if got := since(start); got != time.Second {
+			t.Errorf("goes after %s, want 1s", got)
+		}
+		b.SetRates(map[string]float64{"orders": 0})
+		acquire(t, b)
+		acquire(t, b)
+		if got := since(start); got != time.Second {
+			t.Errorf("without a rate it goes after %s", got)
+		}
+	})
+}
