@@ -173,7 +173,7 @@ func TestBudgetSetRatesReachesThoseWhoWait(t *testing.T) {
 				t.Errorf("goes after %s, want %ds", got, want)
 			}
 		}
-		b.SetRates(nil)
+		b.SetRates(map[string]float64{"orders": 0})
 		if got := <-went; got != 12*time.Second {
 			t.Errorf("goes after %s although it has no rate any more", got)
 		}
