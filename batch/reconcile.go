@@ -38,6 +38,9 @@ func (r *Runner) Reconcile(ctx context.Context, runs []*store.Run) error {
 		if err := r.Ledger.MarkNotListed(ctx, run.ID, l.at); err != nil {
 			return err
 		}
+		if err := r.Ledger.KeepRemote(ctx, run.ID); err != nil {
+			return err
+		}
 	}
 	if l.unreadable > 0 {
 		r.Log.Warn("entries of WorqHat's list of executions were left out: no id, no start or no known status in them", "entries", l.unreadable)

@@ -104,11 +104,11 @@ func TestRemoteOfRecordsUnderWay(t *testing.T) {
 	tryRecord(t, l, r, 1, ChunkAccepted)
 	tryRecord(t, l, r, 2, ChunkFailed)
 	get[int64](t)(l.BeginRecord(ctx, intentOf(r, 3)))
-	if b := get[RemoteBalance](t)(l.Remote(ctx, r.ID)); b != (RemoteBalance{NotLookedUp: 1}) {
+	if b := get[RemoteBalance](t)(l.countRemote(ctx, r.ID)); b != (RemoteBalance{NotLookedUp: 1}) {
 		t.Errorf("got %+v", b)
 	}
 	must(t, l.MarkNotListed(ctx, r.ID, time.Now()))
-	if b := get[RemoteBalance](t)(l.Remote(ctx, r.ID)); b.NotListed != 1 || b.NotLookedUp != 0 {
+	if b := get[RemoteBalance](t)(l.countRemote(ctx, r.ID)); b.NotListed != 1 || b.NotLookedUp != 0 {
 		t.Errorf("got %+v", b)
 	}
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -167,8 +168,7 @@ SELECT coalesce(s.status, ''), count(*), max(s.looked_up_at)
 FROM attempts a INDEXED BY attempts_one_live LEFT JOIN remote_status s USING (attempt_id)
 WHERE a.run = ? AND a.over = 0 AND a.attempt_id NOT IN (SELECT attempt_id FROM attempts WHERE outcome IS NULL) GROUP BY 1`
 
-// Remote counts it for a run.
-func (r *Reader) Remote(ctx context.Context, run int64) (b RemoteBalance, err error) {
+func (r *Reader) countRemote(ctx context.Context, run int64) (b RemoteBalance, err error) {
 	rows, err := r.ro.QueryContext(ctx, countRemote, run)
 	if err != nil {
 		return b, err
@@ -189,6 +189,36 @@ func (r *Reader) Remote(ctx context.Context, run int64) (b RemoteBalance, err er
 		}
 	}
 	return b, rows.Err()
+}
+
+const keepRemote = `UPDATE runs SET remote = ? WHERE id = ?`
+
+// KeepRemote counts how the executions of a run stand and keeps it with the run:
+// to count a million takes longer than somebody who looks at a run should wait.
+func (l *Ledger) KeepRemote(ctx context.Context, run int64) error {
+	b, err := l.countRemote(ctx, run)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(b)
+	if err != nil {
+		return err
+	}
+	return l.write(ctx, func(tx *sql.Tx) error {
+		return mustChange(tx.ExecContext(ctx, keepRemote, string(text), run))
+	})
+}
+
+const remoteOfRun = `SELECT coalesce(remote, '{}') FROM runs WHERE id = ?`
+
+// Remote is what KeepRemote kept; without a LookedUpAt if it never did.
+func (r *Reader) Remote(ctx context.Context, run int64) (b RemoteBalance, err error) {
+	var text string
+	if err := r.ro.QueryRowContext(ctx, remoteOfRun, run).Scan(&text); err != nil {
+		return b, err
+	}
+	err = json.Unmarshal([]byte(text), &b)
+	return b, err
 }
 
 const remoteOfAttempt = `

@@ -35,6 +35,10 @@ func TestRemote(t *testing.T) {
 	}, at))
 	must(t, l.StoreHints(ctx, unknown, []Hint{{ExecutionID: "maybe", Status: RemoteCompleted, StartedAt: at}}, at))
 	must(t, l.MarkNotListed(ctx, run.ID, at))
+	if b := get[RemoteBalance](t)(l.Remote(ctx, run.ID)); b != (RemoteBalance{}) {
+		t.Errorf("before anybody looked: %+v", b)
+	}
+	must(t, l.KeepRemote(ctx, run.ID))
 	b := get[RemoteBalance](t)(l.Remote(ctx, run.ID))
 	if b.LookedUpAt == nil || !b.LookedUpAt.Equal(at) {
 		t.Errorf("looked up at %v", b.LookedUpAt)

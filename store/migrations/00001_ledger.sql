@@ -45,6 +45,7 @@ CREATE TABLE runs (
     bytes_read        INTEGER NOT NULL,          -- bytes of the files read
     receipt           TEXT,                      -- JSON: the balance as computed when the run last ended; NULL: count it
     removing          INTEGER,                   -- when retention began to remove it, in pieces; NULL: it is there
+    remote            TEXT,                      -- JSON: how its accepted triggers' executions stand, as last looked up; NULL: never
     redrive_of        TEXT,                      -- run_id of the run of which it sends something again; NULL: it is no redrive
     redrive_what      TEXT,                      -- JSON: what of that run was asked for; NULL: it is no redrive
     CHECK ((redrive_of IS NULL) = (redrive_what IS NULL))
