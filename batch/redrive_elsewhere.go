@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"worqcron/store"
@@ -15,11 +16,11 @@ import (
 type elsewhere struct {
 	again map[int64]store.Again // by chunk of the run: the redrive that has it
 	files map[int]*overlaps     // by file of the run
-	names map[int64]string      // of runs, by row
+	names map[string]string     // of runs, by run_id; one that is gone has none
 }
 
 func newElsewhere(ctx context.Context, r *store.Reader, job *Job, run *store.Run) (*elsewhere, error) {
-	e := &elsewhere{files: map[int]*overlaps{}, names: map[int64]string{}}
+	e := &elsewhere{files: map[int]*overlaps{}, names: map[string]string{}}
 	var err error
 	if e.again, err = redriven(ctx, r, run); err != nil {
 		return nil, err
@@ -39,21 +40,47 @@ func newElsewhere(ctx context.Context, r *store.Reader, job *Job, run *store.Run
 		if err != nil {
 			return nil, err
 		}
-		list = slices.DeleteFunc(list, func(g store.Earlier) bool { return g.Run <= run.ID })
+		list = slices.DeleteFunc(list, func(g store.Earlier) bool {
+			return g.Run != 0 && g.Run <= run.ID || g.Run == 0 && g.RunID <= run.RunID // run_ids are in order of time
+		})
+		whole, err := wholeByGone(ctx, r, run, f)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, whole...)
 		for _, g := range list {
-			if e.names[g.Run] == "" {
-				other, err := r.RunOfRow(ctx, g.Run)
-				if err != nil {
-					return nil, err
-				}
-				e.names[g.Run] = other.Name()
+			if g.Run == 0 || e.names[g.RunID] != "" {
+				continue
 			}
+			other, err := r.RunOfRow(ctx, g.Run)
+			if err != nil {
+				return nil, err
+			}
+			e.names[g.RunID] = other.Name()
 		}
 		if len(list) > 0 {
 			e.files[f.File] = newOverlaps(list)
 		}
 	}
 	return e, nil
+}
+
+// wholeByGone is all of a file that a later run delivered whole and that is gone by
+// now: of such a run nothing else is kept.
+func wholeByGone(ctx context.Context, r *store.Reader, run *store.Run, f store.SnapshotFile) ([]store.Earlier, error) {
+	if whereReadsRun(run) {
+		return nil, nil
+	}
+	by, err := r.DeliveredBy(ctx, run.Schedule, run.Shape, f.ContentHash)
+	if err != nil || by <= run.RunID {
+		return nil, err
+	}
+	_, err = r.FindRun(ctx, by)
+	var gone *store.NotFoundError
+	if !errors.As(err, &gone) {
+		return nil, err
+	}
+	return []store.Earlier{{RunID: by, State: store.ChunkAccepted, End: math.MaxInt64}}, nil
 }
 
 // of says why a chunk is not to be sent again; "" if it is.
@@ -64,7 +91,7 @@ func (e *elsewhere) of(chunk int64, ranges []store.ChunkRange) string {
 		return fmt.Sprintf("sent again as chunk %d of run %s: %s", a.Chunk, a.Run.Name(), a.State)
 	}
 	if g := e.find(ranges); g != nil {
-		return fmt.Sprintf("run %s has records of it: %s", e.names[g.Run], g.State)
+		return fmt.Sprintf("run %s has records of it: %s", cmp.Or(e.names[g.RunID], g.RunID+", which is gone by now,"), g.State)
 	}
 	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"worqcron/store"
@@ -160,14 +161,52 @@ func (t *retention) keepRanges(ctx context.Context, run *store.Run) error {
 		if err != nil {
 			return err
 		}
-		for len(ranges) > 0 {
-			err := t.step(ctx, func(ctx context.Context, rows int64) error {
-				n := min(int(rows), len(ranges))
-				err := t.runner.Ledger.KeepRanges(ctx, run, f, ranges[:n])
-				ranges = ranges[n:]
-				return err
-			})
+		if err := t.keep(ctx, run, store.Content{Size: f.Size, Hash: f.ContentHash}, ranges); err != nil {
+			return err
+		}
+	}
+	return t.keepMended(ctx, run, files)
+}
+
+func (t *retention) keep(ctx context.Context, run *store.Run, of store.Content, ranges []store.Earlier) error {
+	for len(ranges) > 0 {
+		err := t.step(ctx, func(ctx context.Context, rows int64) error {
+			n := min(int(rows), len(ranges))
+			err := t.runner.Ledger.KeepRanges(ctx, run, of, ranges[:n])
+			ranges = ranges[n:]
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepMended keeps what was delivered of files in which dead records were mended, as
+// they were before and as they are now: without the run nobody will know that the two
+// are the same but for those.
+func (t *retention) keepMended(ctx context.Context, run *store.Run, files []store.SnapshotFile) error {
+	all, err := t.runner.Ledger.Mendings(ctx, run)
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	mine := map[store.Content]bool{}
+	for _, f := range files {
+		mine[store.Content{Size: f.Size, Hash: f.ContentHash}] = true
+	}
+	anybody := &store.Run{Schedule: run.Schedule, Shape: run.Shape} // also what the run itself did
+	for _, m := range all {
+		if !mine[m.Before] && !mine[m.Now] {
+			continue
+		}
+		for _, content := range []store.Content{m.Before, m.Now} {
+			ranges, err := knownRanges(ctx, &t.runner.Ledger.Reader, anybody, content)
 			if err != nil {
+				return err
+			}
+			ranges = slices.DeleteFunc(ranges, func(g store.Earlier) bool { return g.State != store.ChunkAccepted })
+			if err := t.keep(ctx, run, content, ranges); err != nil {
 				return err
 			}
 		}

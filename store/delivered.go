@@ -190,5 +190,5 @@ func (r *Reader) addRecordsTried(ctx context.Context, list []Earlier, e Earlier,
 // joins says whether e goes on where a range ends and nothing tells them apart:
 // a file of which each record was a trigger would otherwise be as many ranges.
 func (a Earlier) joins(e Earlier) bool {
-	return a.State == ChunkAccepted && e.State == ChunkAccepted && a.Run == e.Run && a.End == e.Start
+	return a.State == ChunkAccepted && e.State == ChunkAccepted && a.Run == e.Run && a.RunID == e.RunID && a.End == e.Start
 }

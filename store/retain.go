@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -17,7 +18,8 @@ import (
 // files that were delivered in part delivered_ranges.
 
 // A run is settled if nothing of it is planned, sending or unknown, and it has a
-// plan, or never will have one. The latest run of each schedule stays.
+// plan, or never will have one. The latest run of each schedule stays, and a redrive
+// as long as the run that it redrives: what it sent is not sent again.
 const removableRuns = `
 SELECT ` + runColumns + ` FROM runs INDEXED BY runs_by_end
 WHERE finished_at < ?1 AND (finished_at, id) > (?2, ?3) AND removing IS NULL
@@ -25,6 +27,7 @@ WHERE finished_at < ?1 AND (finished_at, id) > (?2, ?3) AND removing IS NULL
   AND NOT EXISTS (SELECT 1 FROM chunks WHERE run = runs.id AND chunks.state IN ('planned', 'sending', 'unknown'))
   AND NOT EXISTS (SELECT 1 FROM segments WHERE run = runs.id AND segments.state IN ('planned', 'unknown') AND begun < records)
   AND id < (SELECT max(l.id) FROM runs l WHERE l.schedule = runs.schedule)
+  AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.run_id = runs.redrive_of AND o.removing IS NULL)
 ORDER BY finished_at, id LIMIT ?4`
 
 // Removable returns the next settled runs that ended before an instant, after one
@@ -89,11 +92,11 @@ INSERT INTO delivered_ranges (schedule, shape, size, content_hash, run_id, byte_
 ON CONFLICT DO UPDATE SET byte_end = max(byte_end, excluded.byte_end), records = max(records, excluded.records)`
 
 // KeepRanges keeps for later runs which bytes of a file a run delivered that is
-// about to go. To keep the same ones twice changes nothing.
-func (l *Ledger) KeepRanges(ctx context.Context, run *Run, f SnapshotFile, ranges []Earlier) error {
+// about to go, or another one where the range says so. To keep the same ones twice changes nothing.
+func (l *Ledger) KeepRanges(ctx context.Context, run *Run, of Content, ranges []Earlier) error {
 	err := l.write(ctx, func(tx *sql.Tx) error {
 		for _, g := range ranges {
-			_, err := tx.ExecContext(ctx, keepRange, run.Schedule, run.Shape, f.Size, f.ContentHash, run.RunID, g.Start, g.End, g.Records)
+			_, err := tx.ExecContext(ctx, keepRange, run.Schedule, run.Shape, of.Size, of.Hash, cmp.Or(g.RunID, run.RunID), g.Start, g.End, g.Records)
 			if err != nil {
 				return err
 			}
@@ -101,7 +104,7 @@ func (l *Ledger) KeepRanges(ctx context.Context, run *Run, f SnapshotFile, range
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("run %s: what it delivered of %s: %w", run.RunID, f.Path, err)
+		return fmt.Errorf("run %s: what it delivered of a file: %w", run.RunID, err)
 	}
 	return nil
 }

@@ -207,7 +207,7 @@ func TestWhatALaterRunNeedsStays(t *testing.T) {
 	before := get[[]Earlier](t)(l.EarlierRanges(ctx, next, f.Size, f.ContentHash))
 	ranges := get[[]Earlier](t)(l.AcceptedRanges(ctx, r, 0))
 	for range 2 { // as after a kill
-		must(t, l.KeepRanges(ctx, r, f, ranges))
+		must(t, l.KeepRanges(ctx, r, Content{f.Size, f.ContentHash}, ranges))
 	}
 	must(t, l.BeginRemoval(ctx, r))
 	removeAll(t, l, r, 100)
