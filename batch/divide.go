@@ -39,11 +39,16 @@ func (d *delivery) splitRefused(ctx context.Context, b *bodyBuilder, c *store.Ch
 	case err != nil:
 		n.state, n.stop = store.ChunkPlanned, fmt.Sprintf("chunk %d is too large for the flow and cannot be split: %v", c.Chunk, err)
 	default:
-		s.Limit = max(s.Children[0].BodyBytes, s.Children[1].BodyBytes)
+		s.Limit = learntFrom(c.BodyBytes, max(s.Children[0].BodyBytes, s.Children[1].BodyBytes))
 		n.split, n.reason = s, splitReason(s, n.reason)
 	}
 	return n
 }
+
+// learntFrom is how long bodies may be since one was refused of which the longer part
+// has so many bytes. A little more than that: the parts of the next chunk are hardly
+// ever as long as those of this one, and would be split once more.
+func learntFrom(refused, part int64) int64 { return min(part+part/8, refused-1) }
 
 func splitReason(s *store.Split, why string) string {
 	return fmt.Sprintf("split into %d and %d: %s", s.Children[0].Chunk, s.Children[1].Chunk, why)
@@ -69,7 +74,7 @@ func (d *delivery) splitPlanned(ctx context.Context, b *bodyBuilder, t *task, be
 		}
 		return true, nil
 	}
-	reason := splitReason(s, fmt.Sprintf("the flow refused bodies above %d bytes before", limit))
+	reason := splitReason(s, fmt.Sprintf("the flow gets %d bytes at most, since it refused a longer body before", limit))
 	for {
 		err := d.runner.Ledger.SplitChunk(context.WithoutCancel(ctx), c.Chunk, reason, s)
 		if err == nil {

@@ -314,6 +314,33 @@ func TestRecordTooLargeForTheFlowFails(t *testing.T) {
 	}
 }
 
+// One refusal tells enough of chunks that are as long but for some bytes: each is
+// split once.
+func TestChunksOfOneLengthAreSplitOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		job := splitJob(t, 400, "in.csv")
+		job.Chunk.MaxBytes, job.Delivery.MaxInFlight = 4000, 1
+		flow := &narrow{most: 2300}
+		r := testRunner(t, &wire{script: []answering{flow.answer}})
+		c, err := r.Run(context.Background(), job, Order{Origin: "manual"})
+		if err != nil || c.Status != store.Succeeded || flow.refused != 1 {
+			t.Fatalf("%v, %+v after %d refusals", err, c, flow.refused)
+		}
+		planned := c.Chunks.Planned - 2*c.Chunks.Split
+		if c.Chunks.Split > planned {
+			t.Errorf("%d of %d chunks were split: %+v", c.Chunks.Split, planned, c.Chunks)
+		}
+	})
+}
+
+func TestLearntFrom(t *testing.T) {
+	for _, c := range []struct{ refused, part, want int64 }{{1447, 822, 924}, {1000, 990, 999}, {1000, 999, 999}, {9_500_000, 4_750_000, 5_343_750}} {
+		if got := learntFrom(c.refused, c.part); got != c.want {
+			t.Errorf("of %d bytes and a part of %d: got %d, want %d", c.refused, c.part, got, c.want)
+		}
+	}
+}
+
 func TestMiddleOf(t *testing.T) {
 	for _, c := range []struct {
 		sizes []int64
