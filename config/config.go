@@ -51,9 +51,12 @@ type Ledger struct {
 // Schedule is one [schedules.NAME]: when, and what.
 type Schedule struct {
 	scheduler.Schedule
-	Cron     string // as written
-	Timezone string
-	Job      batch.Job
+	Cron       string // as written; "" with At
+	At         string // as written; "" with Cron
+	Timezone   string
+	Paused     bool   // by the file; the command is the ledger's matter
+	PausedNote string // why, in the person's own words
+	Job        batch.Job
 }
 
 const (

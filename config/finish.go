@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"worqcron/batch"
 	"worqcron/scheduler"
@@ -62,27 +61,6 @@ func firstOf(nodes ...*node) *node {
 		}
 	}
 	return nil
-}
-
-// finishTime parses the cron expression in its zone.
-func (r *reader) finishTime(table *node, s *settings) {
-	cron := table.child("cron")
-	if cron == nil || cron.kind != kindString {
-		return // reported
-	}
-	zone := s.schedule.Job.Zone
-	if zone == nil {
-		zone = time.UTC // the zone is wrong and reported; the expression can be checked anyhow
-	}
-	spec, err := scheduler.Parse(s.schedule.Cron, zone, scheduler.SpecOptions{Gap: s.gap, Fold: s.fold})
-	if err != nil {
-		r.blame(cron, cronFault(err))
-		return
-	}
-	s.schedule.Spec = spec
-	for _, text := range spec.Warnings(time.Now()) {
-		r.warn(cron.offset, text, "")
-	}
 }
 
 // cronFault points into the expression.

@@ -34,6 +34,7 @@ const (
 	ledgerSection    = "ledger"
 	dashboardSection = "dashboard"
 	defaultsSection  = "defaults"
+	calendarSection  = "calendars.NAME"
 	scheduleSection  = "schedules.NAME"
 	sourceSection    = "schedules.NAME.source"
 	chunkSection     = "schedules.NAME.chunk"
@@ -50,12 +51,17 @@ type settings struct {
 	fold      string
 	payload   *node
 	recordsAs string
+
+	at, start, end *node
+	blackout       []*node
+	calendar       *calendar           // the one that is being read
+	calendars      map[string]calendar // all of them
 }
 
 // tableOfKeys lists the sections in the order of the documentation.
 func tableOfKeys() []section {
 	return []section{
-		worqhatKeys(), ledgerKeys(), dashboardKeys(),
+		worqhatKeys(), ledgerKeys(), dashboardKeys(), calendarKeys(),
 		scheduleKeys(), sourceKeys(), chunkKeys(), deliveryKeys(),
 	}
 }
@@ -63,10 +69,10 @@ func tableOfKeys() []section {
 // topLevel names the tables that a file may have, and laterTopLevel those of
 // the design that it may not have yet.
 func topLevel() []string {
-	return []string{worqhatSection, ledgerSection, dashboardSection, defaultsSection, "schedules"}
+	return []string{worqhatSection, ledgerSection, dashboardSection, "calendars", defaultsSection, "schedules"}
 }
 
-func laterTopLevel() []string { return []string{"notify", "calendars"} }
+func laterTopLevel() []string { return []string{"notify"} }
 
 // maxTimeout bounds every wait for one answer.
 const maxTimeout = time.Hour

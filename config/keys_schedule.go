@@ -22,13 +22,10 @@ func scheduleKeys() section {
 		name:  scheduleSection,
 		doc:   "What runs when. The table's name is the schedule's: lower-case letters, digits, `_`, `.` and `-`, 64 at most, a letter or digit first. A name with a dot needs quotes: `[schedules.\"eu.orders\"]`.",
 		below: []string{"source", "chunk", "delivery"},
-		later: []string{
-			"at", "jitter", "start", "end", "overlap", "exclude", "after", "on_arrival",
-			"max_duration", "paused", "renamed_from", "expect",
-		},
-		keys: []key{
+		later: []string{"after", "on_arrival", "max_duration", "renamed_from", "expect"},
+		keys: append([]key{
 			{
-				name: "cron", required: true, own: true,
+				name: "cron", words: "this or `at` is required", own: true,
 				kind: textKind("cron expression", `"30 2 * * *"`, func(s *settings, text string) *fault {
 					s.schedule.Cron = text // parsed when the zone is known
 					return nil
@@ -60,6 +57,7 @@ func scheduleKeys() section {
 				kind: durationKind(func(s *settings) *time.Duration { return &s.schedule.CatchUpWindow }, time.Second, 366*day),
 				doc:  "A slot older than this is not run late, and an interrupted run older than this is not resumed by itself.",
 			},
+		}, append(slotKeys(), []key{
 			{
 				name: "flow_id", required: true, own: true,
 				kind: textKind("flow id", `"f825ab82-371f-40cb-9bed-b325531ead4a"`, setFlowID),
@@ -75,7 +73,7 @@ func scheduleKeys() section {
 				kind: durationKind(func(s *settings) *time.Duration { return &s.schedule.Job.Delivery.ShutdownTimeout }, 0, maxTimeout),
 				doc:  "How long a stop waits for the answers of triggers under way; what is not answered by then is *unknown*.",
 			},
-		},
+		}...)...),
 	}
 }
 

@@ -19,6 +19,7 @@ type reader struct {
 	sections  map[string]section
 	config    *Config
 	schedules map[string]*node // the table of each schedule
+	calendars map[string]calendar
 	errors    problems
 	warnings  problems
 }
@@ -30,7 +31,7 @@ func newReader(file string, data []byte) (*reader, error) {
 	}
 	r := &reader{
 		file: file, dir: dir, doc: readDocument(data),
-		sections: map[string]section{}, config: &Config{File: file}, schedules: map[string]*node{},
+		sections: map[string]section{}, config: &Config{File: file}, schedules: map[string]*node{}, calendars: map[string]calendar{},
 	}
 	for _, s := range tableOfKeys() {
 		r.sections[s.name] = s
@@ -55,6 +56,7 @@ func (r *reader) read() {
 			r.readKeys(r.sections[name], place{table: table}, s)
 		}
 	}
+	r.readCalendars(root)
 	r.readDefaults(root)
 	r.readSchedules(root)
 }
@@ -81,6 +83,8 @@ func (r *reader) table(parent *node, name string) (*node, bool) {
 	switch {
 	case parent == r.doc.root && name == "schedules":
 		header = scheduleSection
+	case parent == r.doc.root && name == "calendars":
+		header = calendarSection
 	case parent == r.doc.root:
 	case parent == r.doc.root.child(defaultsSection):
 		header = defaultsSection + "." + name
@@ -192,7 +196,7 @@ func (r *reader) newSettings(name string) *settings {
 	schedule := &Schedule{}
 	schedule.Name, schedule.Job.Schedule = name, name
 	schedule.Job.Source = &source.Options{}
-	return &settings{config: r.config, schedule: schedule, dir: r.dir}
+	return &settings{config: r.config, schedule: schedule, dir: r.dir, calendars: r.calendars}
 }
 
 func (r *reader) readSchedules(root *node) {
