@@ -134,7 +134,7 @@ func wantHalted(t *testing.T, l *Ledger, r *Run) {
 	default:
 		t.Error("Halted is not closed")
 	}
-	wantErr(t, l.SetMark(ctx, "orders", slotTime, ""), ErrHalted) // and stays so
+	wantErr(t, l.SetMark(ctx, "orders", Mark{At: slotTime, Spec: ""}), ErrHalted) // and stays so
 	_, err = l.BeginRun(ctx, handRun("orders", slotTime))
 	wantErr(t, err, ErrHalted)
 }

@@ -25,7 +25,7 @@ func sentSince(t *testing.T) (path string) {
 	l := get[*Ledger](t)(Open(ctx, path, "run"))
 	r := planned(t, l, slotRun("orders"), 5)
 	try(t, l, r, 1, ChunkAccepted)
-	must(t, l.SetMark(ctx, "orders", slotTime, "spec"))
+	must(t, l.SetMark(ctx, "orders", Mark{At: slotTime, Spec: "spec"}))
 	must(t, l.Close())
 	copyLedger(t, path, path+".copy")
 	l = get[*Ledger](t)(Open(ctx, path, "run"))
@@ -134,7 +134,7 @@ func TestHighFileIsNeverAhead(t *testing.T) {
 	must(t, err)
 	_, err = l.BeginAttempt(ctx, r.ID, 2, "h", 1)
 	wantErr(t, err, ErrState)
-	must(t, l.SetMark(ctx, "orders", slotTime, "")) // another commit
+	must(t, l.SetMark(ctx, "orders", Mark{At: slotTime, Spec: ""})) // another commit
 	if m, _, err := readHigh(highPath(path)); err != nil || m.high != 1 {
 		t.Errorf("got %+v, %v", m, err)
 	}

@@ -193,9 +193,12 @@ func failUnplanned(ctx context.Context, tx *sql.Tx, run int64, now time.Time) er
 	return mustChange(tx.ExecContext(ctx, restoreUnplanned, run, ms(now), restoredReason))
 }
 
-const decidedBefore = `SELECT schedule, spec, decided_to FROM schedule_state WHERE decided_to < ?`
+const decidedBefore = `SELECT schedule, spec, decided_to, waiting_for FROM schedule_state WHERE decided_to < ? OR waiting_for IS NOT NULL`
 
-const decideToNow = `UPDATE schedule_state SET decided_to = ?1, updated_at = ?1 WHERE decided_to < ?1`
+const decideToNow = `
+UPDATE schedule_state SET decided_to = max(decided_to, ?1), updated_at = ?1, waiting_for = NULL, waiting_until = NULL`
+
+const missWaiting = `UPDATE slots SET state = 'missed', reason = ?1, decided_at = ?2 WHERE state = 'waiting'`
 
 // decideSlots decides all slots up to now: which of them ran, nobody knows.
 func (r *Restore) decideSlots(ctx context.Context, tx *sql.Tx, now time.Time) error {
@@ -208,8 +211,12 @@ func (r *Restore) decideSlots(ctx context.Context, tx *sql.Tx, now time.Time) er
 	for rows.Next() {
 		var schedule, spec string
 		var at int64
-		if err := rows.Scan(&schedule, &spec, &at); err != nil {
+		var waiting sql.NullInt64
+		if err := rows.Scan(&schedule, &spec, &at, &waiting); err != nil {
 			return err
+		}
+		if waiting.Valid {
+			missed = append(missed, Slot{Schedule: schedule, ScheduledFor: fromMS(waiting.Int64), State: SlotMissed, Reason: restoredReason})
 		}
 		if r.Slots == nil {
 			continue
@@ -229,6 +236,9 @@ func (r *Restore) decideSlots(ctx context.Context, tx *sql.Tx, now time.Time) er
 		if claimed {
 			r.Missed++
 		}
+	}
+	if _, err := tx.ExecContext(ctx, missWaiting, restoredReason, ms(now)); err != nil {
+		return err
 	}
 	_, err = tx.ExecContext(ctx, decideToNow, ms(now))
 	return err

@@ -37,8 +37,8 @@ func TestAcceptRestore(t *testing.T) {
 			t.Errorf("slot %s: got %+v %t %v", at, s, ok, err)
 		}
 	}
-	if at, spec, _, err := l.Mark(ctx, "orders"); err != nil || at.Before(began) || spec != "spec" {
-		t.Errorf("mark: got %s %s %v", at, spec, err)
+	if m, _, err := l.Mark(ctx, "orders"); err != nil || m.At.Before(began) || m.Spec != "spec" || !m.WaitingFor.IsZero() {
+		t.Errorf("got mark %+v %v, want now", m, err)
 	}
 	rows := get[[]AuditRow](t)(l.Audit(ctx, runs[0].RunID))
 	if len(rows) != 1 || rows[0].Action != "accept-restore" || rows[0].Actor != "ann" {

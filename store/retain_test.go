@@ -240,8 +240,8 @@ func TestRemoveSlots(t *testing.T) {
 			get[bool](t)(l.CloseSlot(ctx, Slot{Schedule: schedule, ScheduledFor: at(i), State: SlotSkipped, Reason: "overlap"}))
 		}
 	}
-	must(t, l.SetMark(ctx, "a", at(100), ""))
-	must(t, l.SetMark(ctx, "b", at(4), "")) // the clock went back: slots ahead of it are claimed again
+	must(t, l.SetMark(ctx, "a", Mark{At: at(100), Spec: ""}))
+	must(t, l.SetMark(ctx, "b", Mark{At: at(4), Spec: ""})) // the clock went back: slots ahead of it are claimed again
 	n := slotRun("a")
 	n.ScheduledFor, n.ByHand = at(3), true
 	planned(t, l, n, 1)

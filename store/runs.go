@@ -82,23 +82,25 @@ var ErrSlotTaken = errors.New("the slot was decided before")
 const slotRanByHand = `
 UPDATE slots SET state = 'ran', reason = 'run by hand' WHERE schedule = ? AND scheduled_for = ? AND state <> 'ran'`
 
-// reopenSlot lets a run have a slot that was decided before: a person may ask
-// for any, and a missed one runs after all when the clock that missed it was
-// wrong. Others are ErrSlotTaken.
+// reopenSlot lets a run have a slot that has its row: a person may ask for any,
+// one that waits is to run, and one that did not run does after all when the clock
+// that decided it was wrong. Others are ErrSlotTaken.
 func reopenSlot(ctx context.Context, tx *sql.Tx, n NewRun) error {
 	if n.ByHand {
 		_, err := tx.ExecContext(ctx, slotRanByHand, n.Schedule, ms(n.ScheduledFor))
 		return err
 	}
-	err := mustChange(tx.ExecContext(ctx, slotRanAfterAll, n.Schedule, ms(n.ScheduledFor)))
+	err := mustChange(tx.ExecContext(ctx, slotRanAfterAll, n.Schedule, ms(n.ScheduledFor), ms(time.Now())))
 	if errors.Is(err, ErrState) {
 		return ErrSlotTaken
 	}
 	return err
 }
 
+// What was skipped by a clock that was ahead was decided later than now.
 const slotRanAfterAll = `
-UPDATE slots SET state = 'ran', reason = '' WHERE schedule = ? AND scheduled_for = ? AND state = 'missed'`
+UPDATE slots SET state = 'ran', reason = '', decided_at = ?3 WHERE schedule = ?1 AND scheduled_for = ?2
+  AND (state IN ('missed', 'waiting') OR state = 'skipped' AND decided_at > ?3)`
 
 const nextNumber = `
 SELECT coalesce(max(number), 0) + 1, coalesce(max(generation), 0) FROM runs WHERE schedule = ? AND scheduled_for = ?`

@@ -13,7 +13,7 @@ type Slot struct {
 	Schedule     string
 	ScheduledFor time.Time
 	State        SlotState
-	Reason       string // why it did not run
+	Reason       string // why it did not run, or waits
 }
 
 const insertSlot = `
@@ -53,49 +53,4 @@ func (r *Reader) Slot(ctx context.Context, schedule string, scheduledFor time.Ti
 		return Slot{}, false, nil
 	}
 	return s, err == nil, err
-}
-
-const upsertMark = `
-INSERT INTO schedule_state (schedule, decided_to, spec, updated_at) VALUES (?, ?, ?, ?)
-ON CONFLICT (schedule) DO UPDATE SET decided_to = excluded.decided_to, spec = excluded.spec, updated_at = excluded.updated_at`
-
-// SetMark records that all slots of the schedule up to and including at are
-// decided, and by which timetable.
-func (l *Ledger) SetMark(ctx context.Context, schedule string, at time.Time, spec string) error {
-	return l.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, upsertMark, schedule, ms(at), spec, ms(time.Now()))
-		return err
-	})
-}
-
-const selectMark = `SELECT decided_to, spec FROM schedule_state WHERE schedule = ?`
-
-// Mark returns what SetMark recorded; false for a schedule never seen.
-func (r *Reader) Mark(ctx context.Context, schedule string) (at time.Time, spec string, ok bool, err error) {
-	var v int64
-	err = r.ro.QueryRowContext(ctx, selectMark, schedule).Scan(&v, &spec)
-	if errors.Is(err, sql.ErrNoRows) {
-		return time.Time{}, "", false, nil
-	}
-	return fromMS(v), spec, err == nil, err
-}
-
-const selectMarked = `SELECT schedule FROM schedule_state WHERE spec <> '' ORDER BY schedule`
-
-// Marked lists the schedules that have a mark with a timetable.
-func (r *Reader) Marked(ctx context.Context) ([]string, error) {
-	rows, err := r.ro.QueryContext(ctx, selectMarked)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var list []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
-		}
-		list = append(list, name)
-	}
-	return list, rows.Err()
 }

@@ -38,18 +38,23 @@ func TestCloseSlotRefusesUnknownState(t *testing.T) {
 
 func TestMarks(t *testing.T) {
 	ctx, l := context.Background(), open(t)
-	if _, _, ok, err := l.Mark(ctx, "orders"); ok || err != nil {
+	if _, ok, err := l.Mark(ctx, "orders"); ok || err != nil {
 		t.Fatalf("never seen: got %v, %v", ok, err)
 	}
-	must(t, l.SetMark(ctx, "orders", slotTime.Add(-time.Hour), "old"))
-	must(t, l.SetMark(ctx, "orders", slotTime, "30 2 * * *"))
-	must(t, l.SetMark(ctx, "gone", slotTime, ""))
-	at, spec, ok, err := l.Mark(ctx, "orders")
+	must(t, l.SetMark(ctx, "orders", Mark{At: slotTime.Add(-time.Hour), Spec: "old"}))
+	must(t, l.SetMark(ctx, "orders", Mark{At: slotTime, Spec: "30 2 * * *"}))
+	must(t, l.SetMark(ctx, "gone", Mark{At: slotTime, Spec: ""}))
+	m, ok, err := l.Mark(ctx, "orders")
 	must(t, err)
-	if !ok || !at.Equal(slotTime) || spec != "30 2 * * *" {
-		t.Errorf("got %v %q %v", at, spec, ok)
+	if !ok || !m.At.Equal(slotTime) || m.Spec != "30 2 * * *" || !m.WaitingFor.IsZero() {
+		t.Errorf("got %+v %v", m, ok)
 	}
-	if got, want := get[[]string](t)(l.Marked(ctx)), []string{"orders"}; !slices.Equal(got, want) {
+	waiting := Mark{At: slotTime.Add(time.Minute), Spec: "x", WaitingFor: slotTime, WaitingUntil: slotTime.Add(time.Hour)}
+	must(t, l.SetMark(ctx, "waits", waiting))
+	if m, _, err := l.Mark(ctx, "waits"); err != nil || m != waiting {
+		t.Errorf("got %+v %v, want %+v", m, err, waiting)
+	}
+	if got, want := get[[]string](t)(l.Marked(ctx)), []string{"orders", "waits"}; !slices.Equal(got, want) {
 		t.Errorf("marked: got %v, want %v", got, want)
 	}
 }

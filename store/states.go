@@ -38,9 +38,12 @@ const (
 // SlotState is what became of a due time.
 type SlotState string
 
-// The states of a slot, each with a reason in words when it did not run.
+// The states of a slot, each with a reason in words when it did not run. Waiting
+// is the only one that another follows by itself: Ran when its run begins, Missed
+// or Skipped when it gives way.
 const (
 	SlotRan     SlotState = "ran"
 	SlotSkipped SlotState = "skipped"
 	SlotMissed  SlotState = "missed"
+	SlotWaiting SlotState = "waiting" // it runs as soon as no run of its schedule is under way
 )

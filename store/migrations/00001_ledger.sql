@@ -6,17 +6,21 @@
 CREATE TABLE slots (
     schedule      TEXT    NOT NULL,           -- the schedule's name
     scheduled_for INTEGER NOT NULL,           -- the due time
-    state         TEXT    NOT NULL CHECK (state IN ('ran', 'skipped', 'missed')), -- what became of it
-    reason        TEXT    NOT NULL,           -- why it did not run; '' when it ran
-    decided_at    INTEGER NOT NULL,           -- when this row was written
+    state         TEXT    NOT NULL CHECK (state IN ('ran', 'skipped', 'missed', 'waiting')), -- what became of it; 'waiting': it runs when nothing is in its way
+    reason        TEXT    NOT NULL,           -- why it did not run, or waits; '' when it ran by itself
+    decided_at    INTEGER NOT NULL,           -- when this row got its state
     PRIMARY KEY (schedule, scheduled_for)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX slots_waiting ON slots (schedule, scheduled_for) WHERE state = 'waiting';
 
 CREATE TABLE schedule_state (
     schedule   TEXT    PRIMARY KEY,           -- the schedule's name
     decided_to INTEGER NOT NULL,              -- slots up to and including this instant are decided
     spec       TEXT    NOT NULL,              -- the timetable that decided them
-    updated_at INTEGER NOT NULL               -- when the row was last written
+    updated_at INTEGER NOT NULL,              -- when the row was last written
+    waiting_for   INTEGER,                    -- a slot up to decided_to that its jitter holds back; NULL: none
+    waiting_until INTEGER,                    -- when that one starts
+    CHECK ((waiting_for IS NULL) = (waiting_until IS NULL))
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE runs (
@@ -238,7 +242,7 @@ CREATE INDEX delivered_files_by_size ON delivered_files (schedule, shape, size);
 
 CREATE TABLE requests (
     request_id  INTEGER PRIMARY KEY AUTOINCREMENT, -- order in which they are served
-    kind        TEXT    NOT NULL CHECK (kind IN ('run', 'resolve', 'cancel', 'redrive', 'reconcile')), -- the command that asks
+    kind        TEXT    NOT NULL CHECK (kind IN ('run', 'resolve', 'cancel', 'redrive', 'reconcile', 'pause', 'resume')), -- the command that asks
     body        TEXT    NOT NULL,             -- JSON: what was asked for
     created_at  INTEGER NOT NULL,             -- when it was asked
     finished_at INTEGER,                      -- NULL: not answered yet
@@ -334,6 +338,21 @@ CREATE TABLE mended (
     PRIMARY KEY (run, file, number),
     FOREIGN KEY (run, file) REFERENCES snapshots (run, file) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
+
+-- When schedules were paused. What was due in [paused_at, resumed_at) never runs
+-- by itself.
+CREATE TABLE pauses (
+    pause_id   INTEGER PRIMARY KEY,           -- grows with time
+    schedule   TEXT    NOT NULL,              -- the schedule's name
+    source     TEXT    NOT NULL CHECK (source IN ('command', 'file')), -- who paused it: 'pause', or the configuration
+    paused_at  INTEGER NOT NULL,              -- since when
+    resumed_at INTEGER,                       -- NULL: it is paused now
+    reason     TEXT    NOT NULL,              -- in the person's own words
+    paused_by  TEXT    NOT NULL,              -- the operating system's user; '' for the file
+    resumed_by TEXT    NOT NULL               -- the same; '' while it is paused
+) STRICT;
+CREATE UNIQUE INDEX pauses_open ON pauses (schedule, source) WHERE resumed_at IS NULL;
+CREATE INDEX pauses_by_end ON pauses (schedule, resumed_at);
 
 -- +goose StatementBegin
 CREATE TRIGGER chunks_keep_accepted BEFORE UPDATE OF state ON chunks
