@@ -86,6 +86,14 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	}
 }
 
+// Once looks at one schedule a single time, without a loop: what is due is decided
+// and claimed. It is for a process that is no daemon; it must not Run.
+func (s *Scheduler) Once(ctx context.Context, schedule Schedule) error {
+	now := wallClock()
+	e := s.table.add(schedule, now, false)
+	return s.settle(ctx, e, now)
+}
+
 // wallClock reads the time without its monotonic part: a clock that was set must
 // show.
 func wallClock() time.Time { return time.Now().Round(0) }

@@ -75,10 +75,11 @@ type timetable struct {
 func newTimetable() *timetable { return &timetable{entries: map[string]*entry{}} }
 
 // add puts a new schedule on the timetable, to be looked at at once.
-func (t *timetable) add(s Schedule, now time.Time, fresh bool) {
+func (t *timetable) add(s Schedule, now time.Time, fresh bool) *entry {
 	e := &entry{name: s.Name, terms: []term{newTerm(s, now)}, fresh: fresh, place: -1}
 	t.entries[s.Name] = e
 	t.lookAt(e, now)
+	return e
 }
 
 // replace lets another expression take over: the old one keeps its slots up to

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
 	"worqcron/config"
+	"worqcron/store"
 )
 
 // checkJSON is the result of 'check' for programs.
@@ -14,6 +17,7 @@ type checkJSON struct {
 	OK       bool             `json:"ok"`
 	Errors   []config.Problem `json:"errors"`
 	Warnings []config.Problem `json:"warnings"`
+	Paused   []pauseJSON      `json:"paused,omitempty"` // schedules of which nothing runs now
 }
 
 func newCheck(p *program) *cobra.Command {
@@ -22,13 +26,14 @@ func newCheck(p *program) *cobra.Command {
 		Short: "validate the configuration: all errors and warnings at once",
 		Long: `check reads the configuration and prints every mistake with its file, line and
 column and a hint, all at once. Warnings (a missing directory, a missing key)
-do not stop the daemon; they fail the runs that they concern.`,
+do not stop the daemon; they fail the runs that they concern. It also names the
+schedules that are paused.`,
 		Args: exactly(),
-		RunE: func(*cobra.Command, []string) error { return p.check() },
+		RunE: func(c *cobra.Command, _ []string) error { return p.check(c.Context()) },
 	}
 }
 
-func (p *program) check() error {
+func (p *program) check(ctx context.Context) error {
 	c, err := p.load()
 	var invalid *config.Invalid
 	result := checkJSON{OK: true, Errors: []config.Problem{}, Warnings: []config.Problem{}}
@@ -41,6 +46,9 @@ func (p *program) check() error {
 		return err
 	default:
 		result.Warnings = append(result.Warnings, c.Warnings...)
+		if result.Paused, err = p.pausedNow(ctx, c); err != nil {
+			return err
+		}
 	}
 	if p.json {
 		if err := printJSON(p.out, result); err != nil {
@@ -63,9 +71,27 @@ func (p *program) printProblems(r checkJSON, c *config.Config) {
 		w.Message = "warning: " + w.Message
 		fmt.Fprintln(p.out, w)
 	}
+	for _, j := range r.Paused {
+		s, _ := c.Schedule(j.Schedule)
+		fmt.Fprintln(p.out, j.text(s))
+	}
 	if r.OK {
 		fmt.Fprintf(p.out, "%s: good, %s\n", c.File, count(int64(len(c.Schedules)), "schedule"))
 	} else {
 		fmt.Fprintf(p.out, "%s, %s\n", count(int64(len(r.Errors)), "error"), count(int64(len(r.Warnings)), "warning"))
 	}
+}
+
+// pausedNow lists the schedules that are paused, as the file and the ledger say, if
+// there is one.
+func (p *program) pausedNow(ctx context.Context, c *config.Config) (list []pauseJSON, err error) {
+	r, err := store.OpenReader(ctx, c.Ledger.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return pausedNow(ctx, nil, c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	return pausedNow(ctx, r, c)
 }

@@ -1,14 +1,20 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"worqcron/config"
 	"worqcron/scheduler"
+	"worqcron/store"
 )
 
 // slotJSON is a due time for programs.
@@ -16,7 +22,10 @@ type slotJSON struct {
 	Schedule     string    `json:"schedule"`
 	ScheduledFor time.Time `json:"scheduled_for"`
 	Local        string    `json:"local"`
-	Note         string    `json:"note"`
+	Note         string    `json:"note"` // what a person should know, "; " between
+
+	StartsAt *time.Time `json:"starts_at,omitempty"` // by its jitter
+	Skipped  string     `json:"skipped,omitempty"`   // why it will not run: a pause, a calendar
 }
 
 // nextFlags are the flags of 'next'.
@@ -30,16 +39,18 @@ func newNext(p *program) *cobra.Command {
 	var f nextFlags
 	c := &cobra.Command{
 		Use:   "next [NAME]",
-		Short: "the next slots in local time and UTC, with daylight-saving marks",
+		Short: "the next slots in local time and UTC, with marks",
 		Long: `next shows when schedules are due. With --cron it needs no configuration. The
-window is [--from, --until); with --until all slots in it are listed, else -n.`,
+window is [--from, --until); with --until all slots in it are listed, else -n.
+Marks tell what daylight saving does to a slot, when it starts by its jitter, and
+what keeps it from running: a calendar, a blackout, a pause.`,
 		Example: `  worqcron next
   worqcron next orders -n 10
   worqcron next --cron '30 2 * * *' --tz America/New_York --from 2027-03-13 --until 2027-03-16`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			f.n = max(f.n, 0)
-			return p.next(f, args)
+			return p.next(c.Context(), f, args)
 		},
 	}
 	fl := c.Flags()
@@ -51,14 +62,8 @@ window is [--from, --until); with --until all slots in it are listed, else -n.`,
 	return c
 }
 
-// timetable is a named Spec.
-type timetable struct {
-	name string
-	spec scheduler.Spec
-}
-
-func (p *program) next(f nextFlags, args []string) error {
-	list, err := p.timetables(f, args)
+func (p *program) next(ctx context.Context, f nextFlags, args []string) error {
+	list, err := p.timetables(ctx, f, args)
 	if err != nil {
 		return err
 	}
@@ -87,7 +92,7 @@ func (p *program) next(f nextFlags, args []string) error {
 	return nil
 }
 
-func (p *program) timetables(f nextFlags, args []string) ([]timetable, error) {
+func (p *program) timetables(ctx context.Context, f nextFlags, args []string) ([]scheduler.Schedule, error) {
 	if f.cron != "" {
 		if len(args) > 0 {
 			return nil, usageError{errors.New("next: give a schedule's name or --cron, not both")}
@@ -100,47 +105,103 @@ func (p *program) timetables(f nextFlags, args []string) ([]timetable, error) {
 		if err != nil {
 			return nil, usageError{err}
 		}
-		return []timetable{{f.cron, spec}}, nil
+		return []scheduler.Schedule{{Name: f.cron, Spec: spec}}, nil
 	}
 	c, err := p.load()
 	if err != nil {
 		return nil, err
 	}
 	if len(args) == 1 {
-		s, err := schedule(c, args[0])
-		if err != nil {
+		if _, err := schedule(c, args[0]); err != nil {
 			return nil, err
 		}
-		return []timetable{{s.Name, s.Spec}}, nil
 	}
-	var list []timetable
+	list, err := p.pausedTimetable(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(list, func(s scheduler.Schedule) bool { return len(args) == 1 && s.Name != args[0] }), nil
+}
+
+// pausedTimetable is the timetable as a daemon that starts now would have it: a
+// pause of the file may not have met the ledger yet.
+func (p *program) pausedTimetable(ctx context.Context, c *config.Config) (list []scheduler.Schedule, err error) {
+	r, err := store.OpenReader(ctx, c.Ledger.Path)
+	var pauses []store.Pause
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	default:
+		pauses, err = r.Pauses(ctx, "")
+		if err := errors.Join(err, r.Close()); err != nil {
+			return nil, err
+		}
+	}
+	now := time.Now()
 	for _, s := range c.Schedules {
-		list = append(list, timetable{s.Name, s.Spec})
+		for _, each := range pauses {
+			if each.Schedule != s.Name || each.Source == store.PausedByFile && each.ResumedAt == nil {
+				continue
+			}
+			s.Pauses = append(s.Pauses, pauseOf(each, now))
+		}
+		if s.Paused {
+			s.Pauses = append(s.Pauses, scheduler.Pause{From: now, Reason: s.PausedNote})
+		}
+		list = append(list, s.Schedule)
 	}
 	return list, nil
 }
 
-func slotsOf(t timetable, f nextFlags) ([]slotJSON, error) {
-	zone := t.spec.Zone()
+func slotsOf(s scheduler.Schedule, f nextFlags) ([]slotJSON, error) {
+	zone := s.Spec.Zone()
 	from, until := time.Now(), time.Time{}
+	var list []slotJSON
 	var err error
 	if f.from != "" {
 		if from, err = parseTime(f.from, zone); err != nil {
 			return nil, err
 		}
+	} else if last, ok := s.Spec.Prev(from); ok && s.StartOf(last).After(from) && s.SkipReason(last) == "" {
+		list = append(list, slotOf(s, last)) // it has come, and is yet to start
 	}
 	if f.until != "" {
 		if until, err = parseTime(f.until, zone); err != nil {
 			return nil, err
 		}
 	}
-	var list []slotJSON
 	// One nanosecond back, since Next is strictly after and the window begins at from.
-	for at, ok := t.spec.Next(from.Add(-1)); ok; at, ok = t.spec.Next(at) {
+	for at, ok := s.Spec.Next(from.Add(-1)); ok; at, ok = s.Spec.Next(at) {
 		if f.until != "" && !at.Before(until) || f.until == "" && len(list) == f.n {
 			break
 		}
-		list = append(list, slotJSON{t.name, at.UTC(), at.In(zone).Format("2006-01-02T15:04:05Z07:00"), t.spec.Note(at)})
+		list = append(list, slotOf(s, at))
 	}
 	return list, nil
 }
+
+// slotOf says about a slot what the scheduler will do with it.
+func slotOf(s scheduler.Schedule, at time.Time) slotJSON {
+	zone := s.Spec.Zone()
+	j := slotJSON{Schedule: s.Name, ScheduledFor: at.UTC(), Local: at.In(zone).Format(localLayout), Skipped: s.SkipReason(at)}
+	var notes []string
+	if note := s.Spec.Note(at); note != "" {
+		notes = append(notes, note)
+	}
+	if s.Spec.IsOnce() {
+		notes = append(notes, "once")
+	}
+	if start := s.StartOf(at); start.After(at) && j.Skipped == "" {
+		start = start.UTC()
+		j.StartsAt = &start
+		notes = append(notes, "starts "+start.In(zone).Format("15:04:05")+" by its jitter")
+	}
+	if j.Skipped != "" {
+		notes = append(notes, "will be skipped: "+j.Skipped)
+	}
+	j.Note = strings.Join(notes, "; ")
+	return j
+}
+
+const localLayout = "2006-01-02T15:04:05Z07:00"

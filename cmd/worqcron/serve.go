@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -102,9 +103,20 @@ func (d *daemon) run(ctx context.Context) error {
 	if err := d.takeOff(ctx); err != nil {
 		return err
 	}
-	d.resume(ctx, interrupted)
+	if err := recordFilePauses(ctx, d.ledger, d.config); err != nil {
+		return err
+	}
+	if err := d.missOldWaiting(ctx); err != nil {
+		return err
+	}
+	table, err := timetableOf(ctx, &d.ledger.Reader, d.config)
+	if err != nil {
+		return err
+	}
+	d.resume(ctx, interrupted, table)
 	d.scheduler = scheduler.New(slots{d, ctx}, d.log)
-	d.scheduler.Set(timetableOf(d.config))
+	d.scheduler.Set(table)
+	d.startAllWaiting(ctx)
 
 	parts, pctx := errgroup.WithContext(ctx)
 	parts.Go(func() error { return d.scheduler.Run(pctx) })
@@ -115,7 +127,7 @@ func (d *daemon) run(ctx context.Context) error {
 		for {
 			select {
 			case <-hangups:
-				d.reload()
+				d.reload(pctx)
 			case <-d.ledger.Halted():
 				return fmt.Errorf("the ledger can no longer be written, nothing is sent: %w", store.ErrHalted)
 			case <-pctx.Done():
@@ -143,19 +155,20 @@ func (d *daemon) takeOff(ctx context.Context) error {
 		if _, ok := d.config.Schedule(name); ok {
 			continue
 		}
-		if err := d.ledger.SetMark(ctx, name, time.Now(), ""); err != nil {
+		mark, _, err := d.ledger.Mark(ctx, name)
+		if err != nil {
+			return err
+		}
+		if due := (scheduler.Due{Schedule: name, At: mark.WaitingFor}); !due.At.IsZero() {
+			if err := closeSlot(ctx, d.ledger, due, store.SlotSkipped, scheduler.SkippedRemoved); err != nil {
+				return err
+			}
+		}
+		if err := d.ledger.SetMark(ctx, name, store.Mark{At: time.Now()}); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func timetableOf(c *config.Config) []scheduler.Schedule {
-	var list []scheduler.Schedule
-	for _, s := range c.Schedules {
-		list = append(list, s.Schedule)
-	}
-	return list
 }
 
 // schedule returns a schedule as the configuration has it now.
@@ -166,7 +179,7 @@ func (d *daemon) schedule(name string) (config.Schedule, bool) {
 }
 
 // reload takes over a new configuration, or keeps the old one and says why.
-func (d *daemon) reload() {
+func (d *daemon) reload(ctx context.Context) {
 	d.mu.Lock()
 	old := d.config
 	d.mu.Unlock()
@@ -179,6 +192,10 @@ func (d *daemon) reload() {
 		d.log.Error("configuration not loaded, the old one stays", "err", "ledger.path cannot change while the daemon runs")
 		return
 	}
+	if err := recordFilePauses(ctx, d.ledger, c); err != nil {
+		d.log.Error("configuration not loaded, the old one stays", "err", err)
+		return
+	}
 	d.mu.Lock()
 	d.config = c
 	d.mu.Unlock()
@@ -188,7 +205,10 @@ func (d *daemon) reload() {
 	for _, s := range c.Schedules {
 		d.runner.UpdateDelivery(s.Name, s.Job.Delivery)
 	}
-	d.scheduler.Set(timetableOf(c))
+	if err := d.setTimetable(ctx); err != nil {
+		d.log.Error("configuration loaded, but the times of its schedules are the old ones: reload it again", "err", err)
+		return
+	}
 	added, removed, changed := difference(old, c)
 	d.log.Info("configuration loaded", "added", added, "removed", removed, "changed", changed)
 }
@@ -225,13 +245,21 @@ func sameSchedule(a, b config.Schedule) bool {
 
 // resume goes on with interrupted runs, oldest first, each in its schedule's
 // turn, if they are young enough.
-func (d *daemon) resume(ctx context.Context, interrupted []*store.Run) {
+func (d *daemon) resume(ctx context.Context, interrupted []*store.Run, table []scheduler.Schedule) {
+	paused := map[string]bool{}
+	for _, s := range table {
+		paused[s.Name] = slices.ContainsFunc(s.Pauses, func(p scheduler.Pause) bool { return p.Until.IsZero() })
+	}
+
 	for _, run := range interrupted {
 		s, ok := d.config.Schedule(run.Schedule)
 		log := d.log.With("schedule", run.Schedule, "run_id", run.RunID)
 		switch {
 		case !ok:
 			log.Warn("interrupted run stays as it is: its schedule is gone")
+			continue
+		case paused[run.Schedule]:
+			log.Warn("interrupted run stays as it is: its schedule is paused")
 			continue
 		case time.Since(askedFor(run)) > s.CatchUpWindow:
 			log.Warn("interrupted run stays as it is: outside catch_up_window", "scheduled_for", run.ScheduledFor)
@@ -275,6 +303,7 @@ func (d *daemon) begin(ctx context.Context, s config.Schedule, run *store.Run, o
 		delete(d.busy, s.Name)
 		d.mu.Unlock()
 		close(b.done)
+		d.runWaiting(ctx, s.Name)
 	})
 	return b
 }

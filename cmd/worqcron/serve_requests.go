@@ -48,6 +48,10 @@ func (d *daemon) serveRequest(ctx context.Context, q store.Request) {
 		err = d.requestReconcile(ctx, q)
 	case "cancel":
 		err = d.requestCancel(ctx, q)
+	case "pause":
+		err = d.requestPause(ctx, q)
+	case "resume":
+		err = d.requestResume(ctx, q)
 	case "redrive":
 		err = d.requestRedrive(ctx, q)
 	default:

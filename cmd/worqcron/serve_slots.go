@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"worqcron/batch"
@@ -20,32 +19,46 @@ type slots struct {
 
 // Mark gives what the ledger has decided of a schedule.
 func (s slots) Mark(ctx context.Context, name string) (scheduler.Mark, bool, error) {
-	at, spec, ok, err := s.ledger.Mark(ctx, name)
-	return scheduler.Mark{At: at, Spec: spec}, ok, err
+	return markOf(ctx, s.ledger, name)
+}
+
+func markOf(ctx context.Context, ledger *store.Ledger, name string) (scheduler.Mark, bool, error) {
+	m, ok, err := ledger.Mark(ctx, name)
+	return scheduler.Mark{At: m.At, Spec: m.Spec, Waiting: scheduler.Waiting{At: m.WaitingFor, Start: m.WaitingUntil}}, ok, err
 }
 
 // Advance stores it.
 func (s slots) Advance(ctx context.Context, name string, m scheduler.Mark) error {
-	return s.ledger.SetMark(ctx, name, m.At, m.Spec)
+	return setMark(ctx, s.ledger, name, m)
 }
 
-// Claim writes a due slot's row and begins its run, unless it was missed or the
-// schedule's last run is still under way.
+func setMark(ctx context.Context, ledger *store.Ledger, name string, m scheduler.Mark) error {
+	return ledger.SetMark(ctx, name, store.Mark{At: m.At, Spec: m.Spec, WaitingFor: m.Waiting.At, WaitingUntil: m.Waiting.Start})
+}
+
+// Claim writes a due slot's row and begins its run, unless it does not run. While a
+// run of the schedule is under way, one that is late waits, and one that is on time
+// is skipped or waits as the schedule says.
 func (s slots) Claim(ctx context.Context, due scheduler.Due) error {
 	log := s.log.With("schedule", due.Schedule, "scheduled_for", due.At)
-	if due.Missed != "" {
-		log.Warn("slot missed", "reason", due.Missed)
-		return s.close(ctx, due, store.SlotMissed, due.Missed)
-	}
 	schedule, ok := s.schedule(due.Schedule)
-	if !ok {
-		return fmt.Errorf("no schedule %q", due.Schedule)
+	if !ok && due.Runs() { // a reload took it off just now
+		due.Skipped = scheduler.SkippedRemoved
+	}
+	switch {
+	case due.Skipped != "":
+		log.Info("slot skipped", "reason", due.Skipped)
+		return closeSlot(ctx, s.ledger, due, store.SlotSkipped, due.Skipped)
+	case due.Missed != "":
+		log.Warn("slot missed", "reason", due.Missed)
+		return closeSlot(ctx, s.ledger, due, store.SlotMissed, due.Missed)
 	}
 	defer s.turn(due.Schedule)()
+	if err := s.startWaiting(ctx, s.runs, due.Schedule); err != nil {
+		return err
+	}
 	if b := s.busyWith(due.Schedule); b != nil {
-		reason := "overlap with run " + b.run.Name()
-		log.Warn("slot skipped", "reason", reason)
-		return s.close(ctx, due, store.SlotSkipped, reason)
+		return s.overlaps(ctx, due, schedule.Overlap, b.run.Name())
 	}
 	o := batch.Order{Origin: "slot", ScheduledFor: due.At}
 	if due.CatchUp {
@@ -63,7 +76,24 @@ func (s slots) Claim(ctx context.Context, due scheduler.Due) error {
 	return nil
 }
 
-func (s slots) close(ctx context.Context, due scheduler.Due, state store.SlotState, reason string) error {
-	_, err := s.ledger.CloseSlot(ctx, store.Slot{Schedule: due.Schedule, ScheduledFor: due.At, State: state, Reason: reason})
+// overlaps decides about a slot that is to run while another run is under way.
+// Catch-up waits in any case: its slots were not due while that run went on, but
+// come all at once, and run in order.
+func (s slots) overlaps(ctx context.Context, due scheduler.Due, overlap, run string) error {
+	log := s.log.With("schedule", due.Schedule, "scheduled_for", due.At)
+	queue := overlap == scheduler.OverlapQueue
+	if !queue && !due.CatchUp {
+		reason := "overlap with run " + run
+		log.Warn("slot skipped", "reason", reason)
+		return closeSlot(ctx, s.ledger, due, store.SlotSkipped, reason)
+	}
+	log.Info("slot waits", "for", run)
+	slot := store.Slot{Schedule: due.Schedule, ScheduledFor: due.At, Reason: "behind run " + run}
+	_, err := s.ledger.WaitSlot(ctx, slot, queue && !due.CatchUp)
+	return err
+}
+
+func closeSlot(ctx context.Context, ledger *store.Ledger, due scheduler.Due, state store.SlotState, reason string) error {
+	_, err := ledger.CloseSlot(ctx, store.Slot{Schedule: due.Schedule, ScheduledFor: due.At, State: state, Reason: reason})
 	return err
 }

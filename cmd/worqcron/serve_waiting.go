@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"worqcron/batch"
+	"worqcron/scheduler"
+	"worqcron/store"
+)
+
+// Slots that are to run and cannot yet have a row that says so: behind a run under
+// way, or asked for by 'resume --missed'. The oldest goes when that run came to
+// rest, before anything else of its schedule.
+
+// runWaiting begins the oldest slot that waits, if nothing is under way.
+func (d *daemon) runWaiting(ctx context.Context, schedule string) {
+	if ctx.Err() != nil {
+		return
+	}
+	defer d.turn(schedule)()
+	if err := d.startWaiting(ctx, ctx, schedule); err != nil && ctx.Err() == nil {
+		d.log.Error("slot that waits not begun; it is tried again with the next slot", "schedule", schedule, "err", err)
+	}
+}
+
+// startWaiting is runWaiting for a caller whose turn it is. runs is the context of
+// the run.
+func (d *daemon) startWaiting(ctx, runs context.Context, schedule string) error {
+	for d.busyWith(schedule) == nil {
+		slot, ok, err := d.ledger.FirstWaiting(ctx, schedule)
+		if err != nil || !ok {
+			return err
+		}
+		reason, err := d.speaksAgainst(ctx, schedule)
+		if err != nil {
+			return err
+		}
+		if reason != "" {
+			slot.State, slot.Reason = store.SlotSkipped, reason
+			if err := d.ledger.EndWaiting(ctx, slot); err != nil {
+				return err
+			}
+			continue
+		}
+		s, _ := d.schedule(schedule)
+		o := batch.Order{Origin: "catch-up", ScheduledFor: slot.ScheduledFor}
+		if slot.IsQueued() {
+			o.Origin = "slot"
+		}
+		run, err := d.runner.Start(ctx, &s.Job, o)
+		if errors.Is(err, store.ErrSlotTaken) {
+			continue // a person ran it meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		d.log.Info("slot no longer waits", "schedule", schedule, "scheduled_for", slot.ScheduledFor)
+		d.begin(runs, s, run, o)
+	}
+	return nil
+}
+
+// speaksAgainst says why nothing of a schedule runs now; "" if nothing does.
+func (d *daemon) speaksAgainst(ctx context.Context, schedule string) (string, error) {
+	if _, ok := d.schedule(schedule); !ok {
+		return scheduler.SkippedRemoved, nil
+	}
+	pauses, err := d.ledger.Pauses(ctx, schedule)
+	if err != nil {
+		return "", err
+	}
+	for _, p := range pauses {
+		if p.ResumedAt == nil {
+			return p.String(), nil
+		}
+	}
+	return "", nil
+}
+
+// startAllWaiting begins what waited when the daemon ended.
+func (d *daemon) startAllWaiting(ctx context.Context) {
+	for _, s := range d.config.Schedules {
+		d.runWaiting(ctx, s.Name)
+	}
+}
+
+// missOldWaiting decides slots that waited when the daemon ended and are too old
+// now. Those that a person asked for run whatever their age.
+func (d *daemon) missOldWaiting(ctx context.Context) error {
+	list, err := d.ledger.WaitingSlots(ctx)
+	if err != nil {
+		return err
+	}
+	for _, slot := range list {
+		s, ok := d.config.Schedule(slot.Schedule)
+		switch {
+		case !ok:
+			slot.State, slot.Reason = store.SlotSkipped, scheduler.SkippedRemoved
+		case slot.Reason != store.Resumed && time.Since(slot.ScheduledFor) > s.CatchUpWindow:
+			slot.State, slot.Reason = store.SlotMissed, scheduler.MissedWindow
+		default:
+			continue
+		}
+		d.log.Warn("slot that waited does not run", "schedule", slot.Schedule, "scheduled_for", slot.ScheduledFor, "reason", slot.Reason)
+		if err := d.ledger.EndWaiting(ctx, slot); err != nil {
+			return err
+		}
+	}
+	return nil
+}
