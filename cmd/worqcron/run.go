@@ -197,7 +197,7 @@ func parseSlot(s config.Schedule, text string) (time.Time, error) {
 	case okAfter:
 		hint = "the first one after it is " + after.In(zone).Format(layout)
 	}
-	return time.Time{}, usageError{fmt.Errorf("%s is no slot of %s (%s, %s)\n  hint: %s", text, s.Name, s.Cron, zone, hint)}
+	return time.Time{}, usageError{fmt.Errorf("%s is no slot of %s (%s, %s)\n  hint: %s", text, s.Name, s.Spec, zone, hint)}
 }
 
 var timeLayouts = []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02"}
