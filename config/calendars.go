@@ -116,12 +116,13 @@ func (r *reader) readCalendarFile(c *calendar, n *node) {
 	}
 	for i, line := range strings.Split(string(data), "\n") {
 		text, _, _ := strings.Cut(strings.TrimPrefix(line, "\ufeff"), "#")
+		before := len(text) - len(strings.TrimLeft(text, " \t"))
 		day := strings.TrimSpace(text)
 		if day == "" {
 			continue
 		}
 		if wrong := c.add(day); wrong != nil {
-			column := utf8.RuneCountInString(text[:strings.Index(text, day)]) + 1
+			column := utf8.RuneCountInString(text[:before]) + 1
 			r.errors.add(Problem{File: shown, Line: i + 1, Column: column, Message: wrong.msg, Hint: `one day a line, such as 2027-01-01; # starts a comment`})
 		}
 	}

@@ -47,3 +47,47 @@ func FuzzParse(f *testing.F) {
 		s.Warnings(time.Unix(at%4e9, 0))
 	})
 }
+
+func FuzzOnce(f *testing.F) {
+	for _, text := range []string{
+		"2027-03-14T02:30:00", "2026-11-01T01:30", "2011-12-30", "2027-01-31 09:00", "2027-01-31T09:00:00+23:59", "0001-01-01", "9999-12-31T23:59:59",
+		"2027-02-29", "2027-01-31T24:00", "T", "2018-11-04T00:00:00Z",
+	} {
+		for _, zone := range []byte{0, 4, 9} {
+			f.Add(text, zone)
+		}
+	}
+	var zones []*time.Location
+	for _, name := range oracleZones {
+		zones = append(zones, zoneNamed(f, name))
+	}
+	f.Fuzz(func(t *testing.T, text string, which byte) {
+		zone := zones[int(which)%len(zones)]
+		wall, exact, ok := ReadTime(text)
+		s, err := Once(text, zone, SpecOptions{})
+		if err != nil {
+			var e *ExprError
+			if !errors.As(err, &e) || e.Msg == "" {
+				t.Fatalf("%q: a bad error %#v", text, err)
+			}
+			return
+		}
+		if !ok {
+			t.Fatalf("%q is no time, but a schedule", text)
+		}
+		at, ok := s.Next(time.Unix(minSecond, 0).Add(-1))
+		if _, more := s.Next(at); !ok || more || !s.Is(at) {
+			t.Fatalf("%q in %s: first %v %v, more %v", text, zone, at, ok, more)
+		}
+		list, gap := Instants(wall, zone)
+		switch {
+		case exact && !at.Equal(wall):
+			t.Fatalf("%q: got %v", text, at)
+		case !exact && (len(list) == 0 || // it is a slot, so it lies in those years
+			!at.Equal(list[0])):
+			t.Fatalf("%q in %s: slot %v, but it means %v", text, zone, at, list)
+		case !exact && !gap && at.In(zone).Format("2006-01-02T15:04:05") != wall.Format("2006-01-02T15:04:05"):
+			t.Fatalf("%q in %s: %v is another time", text, zone, at.In(zone))
+		}
+	})
+}

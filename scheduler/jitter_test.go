@@ -219,3 +219,25 @@ func checkStarts(t *testing.T, s Schedule, host *starting, want []time.Time) {
 		t.Fatalf("%s: nothing was due", s.Name)
 	}
 }
+
+// Once decides what is due and claims it, without a loop.
+func TestOnceLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := newMemory()
+		s := schedule(t, "a", "0 * * * *")
+		host.marks["a"] = Mark{At: time.Now(), Spec: s.Spec.Fingerprint()}
+		s.Pauses = []Pause{{From: time.Now()}}
+		time.Sleep(3*time.Hour + time.Minute)
+		if err := New(host, quiet()).Once(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		host.check(t, "a", "01:00 paused", "02:00 paused", "03:00 paused")
+		if mark := host.marks["a"]; !mark.At.Equal(time.Now()) {
+			t.Errorf("mark: got %v", mark)
+		}
+		host.breakWith(errDisk)
+		if err := New(host, quiet()).Once(t.Context(), s); err == nil {
+			t.Error("a ledger that cannot be read: got no error")
+		}
+	})
+}

@@ -72,16 +72,16 @@ func ReadTime(text string) (t time.Time, exact, ok bool) {
 
 // Instants gives what a wall time, written as UTC, means in a zone: two instants
 // where the clock is set back, in order; one else. In a gap that is the jump, and
-// gap is true.
+// gap is true. At the ends of the years 1 to 9999 it may be none.
 func Instants(wall time.Time, zone *time.Location) (list []time.Time, gap bool) {
 	w := wall.Unix()
-	from := w - maxOffset
-	for from <= w+maxOffset {
+	from, last := max(w-maxOffset, minSecond), min(w+maxOffset, maxSecond)
+	for from <= last {
 		off, end := stretch(zone, from)
 		if at := w - off; at >= from && at < end {
 			list = append(list, time.Unix(at, 0).UTC())
 		}
-		if after := offsetAt(zone, end); end <= w+maxOffset && w >= end+off && w < end+after {
+		if after := offsetAt(zone, end); end <= last && w >= end+off && w < end+after {
 			return []time.Time{time.Unix(end, 0).UTC()}, true
 		}
 		from = end

@@ -193,7 +193,9 @@ func (w inquiry) explain(ctx context.Context, at time.Time) (whyJSON, error) {
 	}
 	switch {
 	case decided:
-		return j, w.explainRow(ctx, &j, row)
+		if err := w.explainRow(ctx, &j, row); err != nil {
+			return j, err
+		}
 	case !j.IsSlot:
 		j.State, j.Note = noSlot, ""
 		w.explainNone(&j)
