@@ -266,6 +266,18 @@ func TestClockSetForwardGoesThroughCatchUp(t *testing.T) {
 	d.wantLog("no look for a while")
 }
 
+func TestPausedSlotsAreNoCatchUpInTheLog(t *testing.T) {
+	host := newMemory()
+	s := schedule(t, "a", "0 * * * *")
+	host.marks["a"] = Mark{At: instantOf(t, "2026-11-24T06:30"), Spec: s.Spec.Fingerprint()}
+	s.Pauses = []Pause{{From: instantOf(t, "2026-11-24T06:00"), Until: instantOf(t, "2026-11-24T08:30")}}
+	d := drive(t, host)
+	d.Set([]Schedule{s})
+	d.lookAt("09:30")
+	host.check(t, "a", "07:00 paused", "08:00 paused", "09:00")
+	d.wantLog("catch_up=1 missed=0")
+}
+
 func TestManyMissedAreSummedUp(t *testing.T) {
 	d := drive(t, newMemory())
 	d.Set([]Schedule{schedule(t, "a", "* * * * * *")})

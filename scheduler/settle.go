@@ -98,7 +98,7 @@ func (s *Scheduler) logLate(name string, d decision) {
 		switch {
 		case due.Missed != "":
 			missed++
-		case due.CatchUp:
+		case due.CatchUp && due.Runs():
 			caughtUp++
 		}
 	}

@@ -110,6 +110,7 @@ func instantsMeant(s config.Schedule, text string) (list []time.Time, notes []st
 		_, err := parseTime(text, zone)
 		return nil, nil, err
 	}
+	wall = wall.Truncate(time.Second) // slots are whole seconds
 	if exact {
 		return []time.Time{wall.UTC()}, nil, nil
 	}
@@ -218,6 +219,9 @@ func (j *whyJSON) say(format string, args ...any) {
 func (w inquiry) explainNone(j *whyJSON) {
 	s := w.schedule
 	j.say("%s is no slot of %s (%s, %s)", j.Local, s.Name, s.Spec, s.Spec.Zone())
+	if pass, ok := otherPass(s, j.ScheduledFor); ok {
+		j.say("this time of day comes twice that day, and the slot is %s (dst_fold)", w.local(pass))
+	}
 	if j.Next != nil {
 		j.say("next after it is %s", w.local(*j.Next))
 	} else {
@@ -233,6 +237,21 @@ func (w inquiry) explainComing(j *whyJSON, at time.Time) {
 	if j.Note != "" {
 		j.say("%s", j.Note)
 	}
+}
+
+// otherPass finds the slot with the same local time as an instant that is none.
+func otherPass(s config.Schedule, at time.Time) (time.Time, bool) {
+	wall, err := time.Parse(time.DateTime, at.In(s.Spec.Zone()).Format(time.DateTime))
+	if err != nil {
+		return time.Time{}, false
+	}
+	list, _ := scheduler.Instants(wall, s.Spec.Zone())
+	for _, each := range list {
+		if len(list) == 2 && s.Spec.Is(each) {
+			return each, true
+		}
+	}
+	return time.Time{}, false
 }
 
 func roundWait(d time.Duration) time.Duration {
