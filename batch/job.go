@@ -13,12 +13,19 @@ type Job struct {
 	FlowID   string          // the WorqHat flow that is triggered
 	BaseURL  string          // where the flow lives, without a trailing slash
 	Zone     *time.Location  // for expressions and for times shown to people
+	Slots    Slots           // when it is due, for the interval of a run; nil: never
 	Payload  *Payload        // compiled members of the body; never nil
 	Source   *source.Options // nil: one trigger with the payload alone
 	Files    FilePolicy
 	Records  RecordPolicy
 	Chunk    ChunkOptions
 	Delivery DeliveryOptions
+}
+
+// Slots is a schedule's due times.
+type Slots interface {
+	// Prev gives the last one before an instant; false if there was none.
+	Prev(before time.Time) (time.Time, bool)
 }
 
 // readsStdin says whether the records come from the standard input.

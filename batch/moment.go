@@ -16,15 +16,21 @@ func momentOf(run *store.Run) (expression.Moment, error) {
 	if err != nil {
 		return expression.Moment{}, fmt.Errorf("run %s: its time zone: %w", run.RunID, err)
 	}
-	return expression.Moment{Schedule: run.Schedule, RunID: run.RunID, ScheduledFor: run.ScheduledFor.In(zone), Origin: run.Origin}, nil
+	return expression.Moment{
+		Schedule: run.Schedule, RunID: run.RunID, Origin: run.Origin,
+		ScheduledFor: run.ScheduledFor.In(zone), IntervalStart: run.IntervalStart.In(zone),
+	}, nil
 }
 
-// sourceOptions are a source's options for one run.
+// sourceOptions are a source's options for one run: it has its moment, and its
+// path no expressions any more.
 func sourceOptions(o source.Options, run *store.Run) (source.Options, error) {
-	if o.Where == "" && len(o.Set) == 0 {
+	if o.Where == "" && len(o.Set) == 0 && !o.HasExpressions() {
 		return o, nil
 	}
 	var err error
-	o.Moment, err = momentOf(run)
-	return o, err
+	if o.Moment, err = momentOf(run); err != nil {
+		return o, err
+	}
+	return o.Rendered()
 }

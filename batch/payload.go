@@ -182,25 +182,26 @@ func (c *payloadCompiler) text(steps []any, text string) {
 		return
 	}
 	c.source = append(c.source, raw...)
-	pieces, fault := splitTemplate(text)
-	if fault != nil {
-		c.fail(steps, fault.offset, fault.msg, fault.hint)
+	pieces, err := expression.Split(text)
+	var fault *expression.Error
+	if errors.As(err, &fault) {
+		c.fail(steps, fault.Offset, fault.Msg, fault.Hint)
 		return
 	}
-	if len(pieces) == 1 && pieces[0].isExpression {
+	if len(pieces) == 1 && pieces[0].IsExpression {
 		c.expression(steps, pieces[0], false)
 		return
 	}
 	c.rendered([]byte{'"'})
 	for _, piece := range pieces {
-		if piece.isExpression {
+		if piece.IsExpression {
 			c.expression(steps, piece, true)
 			continue
 		}
 		// It is a part of text, which was valid as a whole, cut beside ASCII.
-		quoted, err := appendStringPiece(nil, piece.text)
+		quoted, err := appendStringPiece(nil, piece.Text)
 		if err != nil {
-			c.fail(steps, piece.offset, err.Error(), "")
+			c.fail(steps, piece.Offset, err.Error(), "")
 			continue
 		}
 		c.rendered(quoted)
@@ -208,7 +209,7 @@ func (c *payloadCompiler) text(steps []any, text string) {
 	c.rendered([]byte{'"'})
 }
 
-func (c *payloadCompiler) expression(steps []any, piece templatePiece, inString bool) {
+func (c *payloadCompiler) expression(steps []any, piece expression.Piece, inString bool) {
 	e, err := compileExpression(steps, piece)
 	if err != nil {
 		c.errs = append(c.errs, err)

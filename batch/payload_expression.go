@@ -18,9 +18,9 @@ type payloadExpression struct {
 
 // compileExpression compiles and type-checks one piece. Its error is an
 // *ExpressionError.
-func compileExpression(steps []any, piece templatePiece) (*payloadExpression, error) {
-	e := &payloadExpression{steps: steps, offset: piece.offset}
-	program, err := expression.Compile(piece.text, expression.Scope{Names: expression.Moment{}.Values()})
+func compileExpression(steps []any, piece expression.Piece) (*payloadExpression, error) {
+	e := &payloadExpression{steps: steps, offset: piece.Offset}
+	program, err := expression.Compile(piece.Text, expression.Scope{Names: expression.Moment{}.Values()})
 	if err != nil {
 		return nil, e.located(err)
 	}

@@ -60,10 +60,11 @@ func (r *Runner) plan(ctx context.Context, job *Job, run *store.Run, o Order) (*
 	if job.readsStdin() && !o.Stdin {
 		return nil, &PlanError{fmt.Errorf("schedule %s: path = %q is the standard input, which only 'worqcron run %s' and 'worqcron plan %s' by hand have", job.Schedule, source.Stdin, job.Schedule, job.Schedule)}
 	}
-	snap, err := r.openSource(ctx, job, run, o)
+	snap, path, err := r.openSource(ctx, job, run, o)
 	if err != nil {
 		return nil, err
 	}
+	head.Path = path
 	p := &planning{badBecause: map[string]int64{}, runner: r, job: job, run: run, order: o, snapshot: snap, head: head}
 	end, err := p.read(ctx, env)
 	err = errors.Join(err, p.keepNotes(ctx))
@@ -74,14 +75,18 @@ func (r *Runner) plan(ctx context.Context, job *Job, run *store.Run, o Order) (*
 	return &planned{snapshot: snap, end: end}, err
 }
 
-// openSource takes the snapshot, when the files have settled.
-func (r *Runner) openSource(ctx context.Context, job *Job, run *store.Run, o Order) (*source.Snapshot, error) {
+// openSource takes the snapshot, when the files have settled. path is what the
+// source's path became; "" if it has no expressions.
+func (r *Runner) openSource(ctx context.Context, job *Job, run *store.Run, o Order) (snap *source.Snapshot, path string, err error) {
 	options, err := sourceOptions(*job.Source, run)
 	if err != nil {
-		return nil, &PlanError{err}
+		return nil, "", &PlanError{fmt.Errorf("schedule %s: source.path: %w", job.Schedule, err)}
+	}
+	if options.Base != "" {
+		path = options.Path
 	}
 	waited := false
-	snap, err := source.OpenSettled(ctx, options, source.Settling{
+	snap, err = source.OpenSettled(ctx, options, source.Settling{
 		For: job.Files.Settle, AtMost: job.Files.SettleTimeout,
 		Waiting: func(path string, until time.Duration) {
 			waited = true
@@ -95,11 +100,11 @@ func (r *Runner) openSource(ctx context.Context, job *Job, run *store.Run, o Ord
 	}
 	switch {
 	case err == nil:
-		return snap, nil
+		return snap, path, nil
 	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
+		return nil, "", context.Cause(ctx)
 	}
-	return nil, &PlanError{err}
+	return nil, "", &PlanError{err}
 }
 
 func (r *Runner) planHead(job *Job, run *store.Run, s shape) (h store.PlanHead, err error) {
@@ -231,7 +236,7 @@ func (p *planning) start(ctx context.Context, h *history) error {
 // all delivered before.
 func (p *planning) nothingToRead(h *history) (*store.End, error) {
 	if len(h.unchanged) == 0 {
-		return p.empty("no file matches " + p.job.Source.Path)
+		return p.empty("no file matches " + p.path())
 	}
 	if slices.Contains(h.unchanged, "") {
 		return nil, nil
@@ -260,6 +265,9 @@ func (p *planning) unchanged(h *history) *store.End {
 	}
 	return &store.End{State: store.Skipped, Reason: "unchanged since run " + since}
 }
+
+// path is what the run reads, for people.
+func (p *planning) path() string { return cmp.Or(p.head.Path, p.job.Source.Path) }
 
 func (p *planning) empty(what string) (*store.End, error) {
 	if p.job.Records.Empty == "fail" {

@@ -66,7 +66,7 @@ func (p *planning) finish(ctx context.Context, h *history) (*store.End, error) {
 		if end := p.unchanged(h); end != nil {
 			return end, nil // the files beside it are empty
 		}
-		where := p.job.Source.Path
+		where := p.path()
 		if where == source.Stdin {
 			where = "the standard input"
 		}

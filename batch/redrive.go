@@ -57,7 +57,7 @@ func (r *Runner) StartRedrive(ctx context.Context, job *Job, run *store.Run, wha
 		return nil, err
 	}
 	return r.Ledger.BeginRun(ctx, store.NewRun{
-		Schedule: run.Schedule, ScheduledFor: run.ScheduledFor, Origin: originRedrive, Zone: run.Zone, FlowID: run.FlowID, BaseURL: run.BaseURL,
+		Schedule: run.Schedule, ScheduledFor: run.ScheduledFor, IntervalStart: run.IntervalStart, Origin: originRedrive, Zone: run.Zone, FlowID: run.FlowID, BaseURL: run.BaseURL,
 		Actor: actor, RedriveOf: run.RunID, RedriveWhat: string(text), Redrive: words,
 	})
 }
@@ -158,7 +158,7 @@ type redriving struct {
 
 func (r *Runner) newRedriving(ctx context.Context, run, of *store.Run, o Order) (*redriving, error) {
 	p := &redriving{planning: planning{runner: r, run: run, order: o}, of: of}
-	p.head = store.PlanHead{Shape: of.Shape, Job: of.Job, Payload: of.Payload}
+	p.head = store.PlanHead{Shape: of.Shape, Job: of.Job, Payload: of.Payload, Path: of.SourcePath}
 	var err error
 	if p.head.Files, err = r.Ledger.Files(ctx, of.ID); err != nil {
 		return nil, err

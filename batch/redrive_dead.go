@@ -266,7 +266,7 @@ func (r *Runner) planMended(ctx context.Context, job *Job, run, of *store.Run, o
 		return nil, &PlanError{err}
 	}
 	p := &planning{badBecause: map[string]int64{}, runner: r, job: job, run: run, order: o, snapshot: snap, mended: files}
-	p.head = store.PlanHead{Shape: of.Shape, Job: of.Job, Payload: of.Payload}
+	p.head = store.PlanHead{Shape: of.Shape, Job: of.Job, Payload: of.Payload, Path: of.SourcePath}
 	run.Shape, run.Payload = of.Shape, of.Payload
 	end, err := p.readMended(ctx)
 	err = errors.Join(err, p.keepNotes(ctx))

@@ -170,6 +170,9 @@ func (r *Runner) begin(ctx context.Context, job *Job, o Order) (*store.Run, erro
 	if o.ScheduledFor.IsZero() {
 		n.ScheduledFor = time.Now().Truncate(time.Second)
 	}
+	if job.Slots != nil {
+		n.IntervalStart, _ = job.Slots.Prev(n.ScheduledFor) // zero: there was none
+	}
 	if o.Force {
 		n.Force = "everything is sent again"
 	}

@@ -6,8 +6,10 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
+	"github.com/google/uuid"
 
 	"worqcron/batch"
 	"worqcron/expression"
@@ -21,12 +23,33 @@ func (r *reader) finishSource(table *node, s *settings) {
 	if o.Path == "" {
 		return // reported
 	}
+	r.finishPath(table, s)
 	r.finishStdin(table, s)
 	r.finishFormat(table, o)
 	r.finishCSV(table, o)
 	r.finishMapping(table, o)
 	r.finishSettle(table, s)
 	r.finishDone(table, s)
+}
+
+// finishPath renders a path with expressions as for a run that is due now: what is
+// wrong with it then is wrong at each time.
+func (r *reader) finishPath(table *node, s *settings) {
+	o := *s.schedule.Job.Source
+	if !o.HasExpressions() {
+		return
+	}
+	zone := s.schedule.Job.Zone
+	if zone == nil {
+		zone = time.UTC // reported
+	}
+	now := time.Now().In(zone).Truncate(time.Second)
+	o.Moment = expression.Moment{Schedule: s.schedule.Name, RunID: uuid.Nil.String(), ScheduledFor: now, IntervalStart: now.Add(-day), Origin: "slot"}
+	_, err := o.Rendered()
+	var wrong *expression.Error
+	if errors.As(err, &wrong) {
+		r.blame(table.child("path"), &fault{msg: wrong.Msg, hint: wrong.Hint})
+	}
 }
 
 // finishStdin looks at a source that has no file.
@@ -49,7 +72,7 @@ func (r *reader) finishStdin(table *node, s *settings) {
 // case, without what says how they are compressed. known is false where they
 // may differ.
 func ending(o *source.Options) (bare string, known bool) {
-	name := strings.ToLower(path.Base(o.Path))
+	name := strings.ToLower(path.Base(source.PathPattern(o.Path)))
 	end := name[strings.LastIndexAny(name, `*?]}\`)+1:]
 	if end != name && !strings.Contains(end, ".") {
 		return "", false // a glob that may match any ending
@@ -82,7 +105,7 @@ var onlyFor = map[string]string{
 func (r *reader) finishFormat(table *node, o *source.Options) {
 	format := formatOf(o)
 	if _, known := ending(o); format == "" && known && source.ByName(o.Path).Compression != source.CompressionZip { // whose member may tell
-		name := fmt.Sprintf("the name %q does not tell the format", shorten(path.Base(o.Path)))
+		name := fmt.Sprintf("the name %q does not tell the format", shorten(path.Base(source.PathPattern(o.Path))))
 		if o.Path == source.Stdin {
 			name = "the standard input has no name to tell the format"
 		}
@@ -176,7 +199,7 @@ func (r *reader) finishSettle(table *node, s *settings) {
 // finishDone refuses a folder for delivered files where the source would find
 // them again.
 func (r *reader) finishDone(table *node, s *settings) {
-	files, glob := s.schedule.Job.Files, s.schedule.Job.Source.Path
+	files, glob := s.schedule.Job.Files, source.PathPattern(s.schedule.Job.Source.Path)
 	if files.WhenDone != "" && files.WhenDone != batch.DoneKeep && s.schedule.Job.Source.WhereReadsRun() {
 		r.warn(firstOf(table.child("when_done"), table.child("path")).offset,
 			"when_done: a file goes after its first run, although where may choose other records of it in the next", "leave when_done out, or let where not depend on the run")

@@ -30,7 +30,7 @@ func fileKeys() []key {
 		{
 			name: "path", required: true, own: true,
 			kind: textKind("path", `"inbox/orders-*.csv"`, setSourcePath),
-			doc:  "A file, or a glob with `*`, `?`, `[a-z]`, `{a,b}` and `**` (any depth). A relative path starts at the configuration file's folder. `\"-\"` is the standard input of `worqcron run` and `worqcron plan`; it needs `format`.",
+			doc:  "A file, or a glob with `*`, `?`, `[a-z]`, `{a,b}` and `**` (any depth). A relative path starts at the configuration file's folder. `\"-\"` is the standard input of `worqcron run` and `worqcron plan`; it needs `format`. It may hold [expressions](#expressions), such as `\"exports/${ strftime(scheduled_for, '%Y-%m-%d') }.csv\"`: they give plain text, which is no glob, and never lead out of the folder before the first of them.",
 		},
 		{
 			name: "order", standard: `"name"`,

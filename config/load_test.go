@@ -62,10 +62,13 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("got %+v", s)
 	}
 	job := s.Job
+	if before, ok := job.Slots.Prev(time.Date(2027, 1, 2, 2, 30, 0, 0, time.UTC)); !ok || !before.Equal(time.Date(2027, 1, 1, 2, 30, 0, 0, time.UTC)) {
+		t.Errorf("slots: the one before is %v", before)
+	}
 	if job.Zone.String() != "UTC" || job.Payload == nil || job.Payload.Source() != "{}" {
 		t.Errorf("zone %v, payload %v", job.Zone, job.Payload)
 	}
-	job.Zone, job.Payload = nil, nil
+	job.Zone, job.Payload, job.Slots = nil, nil, nil
 	want := batch.Job{
 		Schedule: "orders", FlowID: "f825ab82-371f-40cb-9bed-b325531ead4a", BaseURL: "https://api.worqhat.com",
 		Source:  &source.Options{Path: "/etc/worqcron/inbox/*.csv", Order: "name", MaxRecordBytes: 9_500_000},
@@ -139,7 +142,7 @@ b.c = 0xFF
 		t.Errorf("payload: got %s, want %s", payload, want)
 	}
 	job := s.Job
-	job.Zone, job.Payload = nil, nil
+	job.Zone, job.Payload, job.Slots = nil, nil, nil
 	want := batch.Job{
 		Schedule: "eu.orders-2_x", FlowID: "F825AB82-371F-40CB-9BED-B325531EAD4A", BaseURL: "http://[::1]:8411",
 		Source: &source.Options{

@@ -25,7 +25,7 @@ func (r *reader) lookAround() {
 			continue
 		}
 		written := r.schedules[s.Name].child("source").child("path")
-		r.lookForFolder(written, s.Job.Source.Path)
+		r.lookForFolder(written, source.PathPattern(s.Job.Source.Path))
 	}
 }
 

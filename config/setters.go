@@ -12,6 +12,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 	"github.com/google/uuid"
 
+	"worqcron/expression"
 	"worqcron/scheduler"
 	"worqcron/source"
 )
@@ -107,26 +108,49 @@ func setSourcePath(s *settings, text string) *fault {
 	if wrong := checkPath(text); wrong != nil {
 		return wrong
 	}
-	if at := strings.Index(text, "${"); at >= 0 {
-		return &fault{msg: "expressions in a path are not supported yet", hint: "use a glob, such as inbox/orders-*.csv", inside: true, at: at}
+	if wrong := checkPathExpressions(text); wrong != nil {
+		return wrong
 	}
+	whole := text
+	text = source.PathPattern(text)
 	if !doublestar.ValidatePattern(text) {
 		return &fault{msg: fmt.Sprintf("%q is no valid glob", shorten(text)), hint: `close each [ and {; a \ before a character takes away its meaning`}
 	}
 	if _, pattern := doublestar.SplitPattern(text); strings.ContainsAny(pattern, globCharacters) && hasParent(pattern) {
 		return &fault{msg: `".." behind a wildcard leads out of the folder`, hint: "put .. before the first wildcard"}
 	}
-	path := text
+	path := whole
 	if text != source.Stdin && !filepath.IsAbs(text) {
-		path = escapeGlob(s.dir) + "/" + text
+		path = escapeGlob(s.dir) + "/" + whole
 	}
-	s.schedule.Job.Source.Path = filepath.Clean(path)
+	if whole == text {
+		path = filepath.Clean(path) // an expression stays as it is
+	}
+	s.schedule.Job.Source.Path = path
 	// The default of the key empty, which is read after this one.
 	s.schedule.Job.Records.Empty = "fail"
-	if strings.ContainsAny(text, globCharacters) {
+	if strings.ContainsAny(source.WithoutExpressions(whole), globCharacters) {
 		s.schedule.Job.Records.Empty = "skip"
 	}
 	return nil
+}
+
+// checkPathExpressions places what is wrong with a path's expressions, also where
+// no run could read the files.
+func checkPathExpressions(text string) *fault {
+	o := source.Options{Path: text}
+	if !o.HasExpressions() {
+		return nil
+	}
+	err := source.CheckPath(text)
+	if err == nil {
+		return nil
+	}
+	var wrong *expression.Error
+	if !errors.As(err, &wrong) {
+		return &fault{msg: err.Error()}
+	}
+	return &fault{msg: wrong.Msg, hint: wrong.Hint, inside: true, at: wrong.Offset}
 }
 
 func hasParent(pattern string) bool {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +83,7 @@ chunk = { mode = "chunks", records_as = "array" }
 	written := c.Schedules[0].Job
 	plain.Payload, written.Payload = nil, nil
 	plain.Zone, written.Zone = nil, nil
+	plain.Slots, written.Slots = nil, nil
 	if diff := cmp.Diff(plain, written); diff != "" {
 		t.Errorf("(-plain +written):\n%s", diff)
 	}
@@ -181,6 +183,22 @@ func TestFilesThatALaterRunMayWant(t *testing.T) {
 		c, _ := sourceOf(t, "path = \"a.csv\"\nwhen_done = \"delete\"\nwhere = \""+where+"\"\n")
 		if len(c.Warnings) == 1 != warned || warned && !strings.HasPrefix(c.Warnings[0].Message, "when_done: ") {
 			t.Errorf("%s: %v", where, c.Warnings)
+		}
+	}
+}
+
+// TestPathWithExpressions holds what becomes of a path's text, and what counts as
+// a glob.
+func TestPathWithExpressions(t *testing.T) {
+	for _, c := range []struct{ path, want, empty string }{
+		{`exports/${ strftime(scheduled_for, '%Y//%m') }.csv`, "/etc/worqcron/exports/${ strftime(scheduled_for, '%Y//%m') }.csv", "fail"},
+		{`/srv/${schedule}/*.csv`, "/srv/${schedule}/*.csv", "skip"},
+		{`in/$${a}.csv`, "/etc/worqcron/in/$${a}.csv", "skip"},
+		{`in/${ {"a": "*"}.a == "*" ? schedule : "x" }.csv`, `/etc/worqcron/in/${ {"a": "*"}.a == "*" ? schedule : "x" }.csv`, "fail"},
+	} {
+		_, job := sourceOf(t, "path = "+strconv.Quote(c.path)+"\n")
+		if job.Source.Path != c.want || job.Records.Empty != c.empty {
+			t.Errorf("%s: path %q, empty %q", c.path, job.Source.Path, job.Records.Empty)
 		}
 	}
 }

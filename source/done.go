@@ -99,7 +99,7 @@ type doneFile struct {
 // openDone opens the folder of a path, below the glob's own if there is one.
 func openDone(o Options, path string) (*doneFile, error) {
 	p := &doneFile{name: filepath.Base(path), path: path}
-	if !isGlob(o.Path) {
+	if !o.belowTree() {
 		folder, err := os.OpenRoot(filepath.Dir(path))
 		if err != nil {
 			return nil, p.fault("open its folder", err)
@@ -107,7 +107,7 @@ func openDone(o Options, path string) (*doneFile, error) {
 		p.folder = folder
 		return p, nil
 	}
-	t, err := openTree(o.Path)
+	t, err := openTree(o)
 	if err != nil {
 		return nil, err
 	}

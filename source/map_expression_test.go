@@ -54,7 +54,7 @@ func TestWhereAndSetCSV(t *testing.T) {
 		{name: "a column hides the moment", data: "origin,b\nshop,x\n", dialect: set("c", "origin + schedule"), records: []string{`{"origin":"shop","b":"x","c":"shoporders"}`}, columns: []string{"origin", "b", "c"}},
 		{name: "a dropped column does not", data: "origin,b\nshop,x\n", dialect: set("c", "origin").with(Mapping{Drop: []string{"origin"}}), records: []string{`{"b":"x","c":"slot"}`}, columns: []string{"b", "c"}},
 		{name: "set in place and behind", data: "a,b\n1,2\n3,4\n", dialect: set("c", "a + b", "a", "b", "b", "a"), records: []string{`{"a":"2","b":"1","c":"12"}`, `{"a":"4","b":"3","c":"34"}`}, columns: []string{"a", "b", "c"}},
-		{name: "set does not see set", data: "a,b\n1,2\n", dialect: set("c", `$env["a"]`, "d", "len($env)"), records: []string{`{"a":"1","b":"2","c":"1","d":6}`}, columns: []string{"a", "b", "c", "d"}},
+		{name: "set does not see set", data: "a,b\n1,2\n", dialect: set("c", `$env["a"]`, "d", "len($env)"), records: []string{`{"a":"1","b":"2","c":"1","d":8}`}, columns: []string{"a", "b", "c", "d"}},
 		{name: "types come again after set", data: "a,b\n7,1\n8,1\n", dialect: set("a", `a / 2`).with(Mapping{Types: map[string]string{"a": "number"}}), records: []string{`{"a":3.5,"b":"1"}`, `{"a":4,"b":"1"}`}, columns: ab},
 		{name: "set of a dropped name", data: "a,b\n1,2\n", dialect: set("a", "b").with(Mapping{Drop: []string{"a"}}), records: []string{`{"b":"2","a":"2"}`}, columns: []string{"b", "a"}},
 		{
@@ -114,9 +114,9 @@ func TestWhereAndSetNDJSON(t *testing.T) {
 		{name: "set in place and behind", data: `{"a":1.10,"b":[ 1, 2 ]}` + "\n" + `{"b":3}` + "\n", dialect: set("b", "type(b)", "c", "a ?? 0"), records: []string{`{"a":1.10,"b":"array","c":1.1}`, `{"b":"int","c":0}`}},
 		{
 			name: "whole records", data: `{"a":1,"x\u0022":{"b":[2.5,null]}}`, dialect: set("all", "$env").with(Mapping{Drop: []string{"d"}}),
-			records: []string{`{"a":1,"x\u0022":{"b":[2.5,null]},"all":{"a":1,"origin":"slot","run_id":"0193a7c2","schedule":"orders","scheduled_for":"2026-11-24T02:30:00-05:00","x\"":{"b":[2.5,null]}}}`},
+			records: []string{`{"a":1,"x\u0022":{"b":[2.5,null]},"all":{"a":1,"interval_end":"2026-11-24T02:30:00-05:00","interval_start":"2026-11-23T02:30:00-05:00","origin":"slot","run_id":"0193a7c2","schedule":"orders","scheduled_for":"2026-11-24T02:30:00-05:00","x\"":{"b":[2.5,null]}}}`},
 		},
-		{name: "whole records leave nothing behind", data: `{"a":1}` + "\n" + `{"b":2}`, dialect: set("n", `$env["a"] == nil ? len($env) : 0`), records: []string{`{"a":1,"n":0}`, `{"b":2,"n":5}`}},
+		{name: "whole records leave nothing behind", data: `{"a":1}` + "\n" + `{"b":2}`, dialect: set("n", `$env["a"] == nil ? len($env) : 0`), records: []string{`{"a":1,"n":0}`, `{"b":2,"n":7}`}},
 		{name: "a member hides the moment where it is", data: `{"origin":5}` + "\n" + `{"a":1}`, dialect: set("o", "origin"), records: []string{`{"origin":5,"o":5}`, `{"a":1,"o":"slot"}`}},
 		{name: "kept names are known", data: `{"a":1}` + "\n" + `{"b":2}`, dialect: set("c", "a").with(Mapping{Keep: []string{"a"}}), records: []string{`{"a":1,"c":1}`, `{"c":null}`}, columns: []string{"a", "c"}},
 		{name: "large integers as floats", data: `{"a":12345678901234567890}`, dialect: set("b", "a / 2"), records: []string{`{"a":12345678901234567890,"b":6172839450617284000}`}},

@@ -27,7 +27,8 @@ type mapVector struct {
 
 var moment = expression.Moment{
 	Schedule: "orders", RunID: "0193a7c2", Origin: "slot",
-	ScheduledFor: time.Date(2026, 11, 24, 2, 30, 0, 0, time.FixedZone("EST", -5*3600)),
+	ScheduledFor:  time.Date(2026, 11, 24, 2, 30, 0, 0, time.FixedZone("EST", -5*3600)),
+	IntervalStart: time.Date(2026, 11, 23, 2, 30, 0, 0, time.FixedZone("EST", -5*3600)),
 }
 
 func (v mapVector) run(t *testing.T, file string) {

@@ -6,8 +6,12 @@ import "worqcron/expression"
 // [source] table; zero values are the defaults.
 type Options struct {
 	// Path is a file or a glob ("inbox/orders-*.csv", "**" allowed), absolute, or
-	// Stdin.
+	// Stdin. It may hold ${expressions}, until Rendered puts their values in.
 	Path string
+	// Base and Below are the same for a path that was rendered: the folder that it
+	// must not leave, and what of the glob lies below it. Both "": there were no
+	// expressions.
+	Base, Below string
 	// Order is the order of the files: "name" (also ""), or "mtime", oldest first.
 	Order string
 	// MaxRecordBytes bounds one record as it lies in the file, unpacked and as

@@ -77,12 +77,16 @@ type sight struct {
 // look lists the files that lie there now, in the order of their names.
 func (v *vigil) look() ([]*sight, error) {
 	v.looks++
-	if !isGlob(v.options.Path) {
+	if !v.options.belowTree() {
 		info, err := os.Stat(v.options.Path)
 		return []*sight{v.note(v.options.Path, info, err)}, nil
 	}
-	t, err := openTree(v.options.Path)
-	if err != nil || t == nil {
+	t, err := openTree(v.options)
+	if err != nil {
+		return nil, err
+	}
+	if t == nil {
+		_, err := openMissing(v.options)
 		return nil, err
 	}
 	defer t.close()

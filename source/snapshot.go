@@ -51,15 +51,15 @@ func OpenSnapshot(o Options) (*Snapshot, error) {
 		s.Files = append(s.Files, f)
 		return s, nil
 	}
-	if !isGlob(o.Path) {
+	if !o.belowTree() {
 		return openAll(o, []string{o.Path}, os.OpenFile)
 	}
-	t, err := openTree(o.Path)
+	t, err := openTree(o)
 	if err != nil {
 		return nil, err
 	}
 	if t == nil {
-		return newSnapshot(), nil // the tree itself is missing: nothing matches
+		return openMissing(o)
 	}
 	defer t.close()
 	paths, err := t.match()
@@ -84,10 +84,10 @@ func OpenFiles(o Options, paths []string) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !isGlob(o.Path) {
+	if !o.belowTree() {
 		return openAll(o, paths, os.OpenFile)
 	}
-	t, err := openTree(o.Path)
+	t, err := openTree(o)
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +96,15 @@ func OpenFiles(o Options, paths []string) (*Snapshot, error) {
 	}
 	defer t.close()
 	return openAll(o, paths, t.open)
+}
+
+// openMissing is what a path gives whose tree is missing: nothing matches a glob,
+// and a single file is not there.
+func openMissing(o Options) (*Snapshot, error) {
+	if hasWildcard(o.Path) {
+		return newSnapshot(), nil
+	}
+	return nil, openError(unescape(o.Path), fs.ErrNotExist)
 }
 
 func newSnapshot() *Snapshot { return &Snapshot{blockSize: blockBytes} }
@@ -223,10 +232,16 @@ func (o Options) withDefaults() (Options, error) {
 	if err != nil {
 		return o, err
 	}
-	o.Encoding, o.Path = name, filepath.Clean(o.Path)
+	o.Encoding = name
+	if !o.HasExpressions() {
+		o.Path = filepath.Clean(o.Path)
+	}
 	err = o.check()
 	return o, err
 }
+
+// belowTree says whether the path's files are opened through a tree.
+func (o *Options) belowTree() bool { return isGlob(o.Path) || o.Base != "" }
 
 // isGlob reports whether path has a glob character.
 func isGlob(path string) bool { return strings.ContainsAny(path, `*?[{`) }

@@ -17,14 +17,18 @@ import (
 // changed meanwhile.
 type tree struct {
 	root    *os.Root
-	base    string // the part of the path before the first glob character
+	base    string // the part of the path before the first glob character or expression
 	pattern string // the rest, with slashes
 	glob    string // both, for messages
 }
 
-// openTree opens the fixed part of glob; nil if it does not exist.
-func openTree(glob string) (*tree, error) {
-	base, pattern := doublestar.SplitPattern(filepath.ToSlash(glob))
+// openTree opens the fixed part of a path; nil if it does not exist.
+func openTree(o Options) (*tree, error) {
+	glob := o.Path
+	base, pattern := o.Base, o.Below
+	if base == "" {
+		base, pattern = doublestar.SplitPattern(filepath.ToSlash(PathPattern(glob)))
+	}
 	if !doublestar.ValidatePattern(pattern) {
 		return nil, &Error{Path: glob, Msg: "is not a valid glob", Hint: "close each [ and {"}
 	}
@@ -39,9 +43,13 @@ func openTree(glob string) (*tree, error) {
 	return &tree{root, base, pattern, glob}, nil
 }
 
-// match lists the paths that the pattern matches, sorted by name. Symbolic
-// links to folders are not followed on the way: a link cannot make a loop.
+// match lists the paths that the pattern matches, sorted by name; one without a
+// wildcard is listed whether it is there or not. Symbolic links to folders are not
+// followed on the way: a link cannot make a loop.
 func (t *tree) match() ([]string, error) {
+	if !hasWildcard(t.pattern) {
+		return []string{filepath.Join(t.base, filepath.FromSlash(unescape(t.pattern)))}, nil
+	}
 	names, err := doublestar.Glob(t.root.FS(), t.pattern, doublestar.WithFailOnIOErrors(), doublestar.WithNoFollow())
 	if err != nil {
 		return nil, &Error{Path: t.glob, Msg: "list files", Err: err}

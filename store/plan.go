@@ -70,6 +70,7 @@ type PlanHead struct {
 	Shape   string
 	Job     string
 	Payload string
+	Path    string // the source's path, if it had expressions
 	Files   []SnapshotFile
 }
 
@@ -81,7 +82,7 @@ var discardPlan = []string{
 	`DELETE FROM notes WHERE run = ?`,
 }
 
-const updatePlanHead = `UPDATE runs SET shape = ?, job = ?, payload = ? WHERE id = ? AND state = 'planning'`
+const updatePlanHead = `UPDATE runs SET shape = ?, job = ?, payload = ?, source_path = ? WHERE id = ? AND state = 'planning'`
 
 const insertSnapshot = `
 INSERT INTO snapshots (run, file, path, size, mtime_ns, inode, format, compression, header, columns, content_hash, unchanged_since, records, gone)
@@ -96,7 +97,7 @@ func (l *Ledger) StartPlan(ctx context.Context, r *Run, h PlanHead) error {
 				return err
 			}
 		}
-		if err := mustChange(tx.ExecContext(ctx, updatePlanHead, h.Shape, h.Job, h.Payload, r.ID)); err != nil {
+		if err := mustChange(tx.ExecContext(ctx, updatePlanHead, h.Shape, h.Job, h.Payload, h.Path, r.ID)); err != nil {
 			return err
 		}
 		for _, f := range h.Files {
@@ -111,7 +112,7 @@ func (l *Ledger) StartPlan(ctx context.Context, r *Run, h PlanHead) error {
 	if err != nil {
 		return fmt.Errorf("plan of run %s: %w", r.RunID, err)
 	}
-	r.Shape, r.Job, r.Payload = h.Shape, h.Job, h.Payload
+	r.Shape, r.Job, r.Payload, r.SourcePath = h.Shape, h.Job, h.Payload, h.Path
 	return nil
 }
 

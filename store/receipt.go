@@ -20,6 +20,7 @@ type Receipt struct {
 	Status       RunState      `json:"status"`
 	Reason       string        `json:"reason"`
 	FlowID       string        `json:"flow_id"`
+	SourcePath   string        `json:"source_path,omitempty"` // as rendered, where the source's path has expressions
 	StartedAt    time.Time     `json:"started_at"`
 	FinishedAt   *time.Time    `json:"finished_at"`
 	Chunks       ChunkBalance  `json:"chunks"`
@@ -126,7 +127,7 @@ func countReceipt(ctx context.Context, tx *sql.Tx, id int64) (*Receipt, error) {
 	}
 	c := &Receipt{
 		RunID: run.RunID, Name: run.Name(), Schedule: run.Schedule, ScheduledFor: run.ScheduledFor, Origin: run.Origin,
-		Status: run.State, Reason: run.Reason, FlowID: run.FlowID, StartedAt: run.StartedAt, FinishedAt: run.FinishedAt,
+		Status: run.State, Reason: run.Reason, FlowID: run.FlowID, SourcePath: run.SourcePath, StartedAt: run.StartedAt, FinishedAt: run.FinishedAt,
 		Records: RecordBalance{
 			Read: run.RecordsRead, Filtered: run.RecordsFiltered, Unchanged: run.RecordsUnchanged, Unknown: run.RecordsElsewhere,
 		},

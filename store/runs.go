@@ -16,20 +16,25 @@ type Run struct {
 	RunID        string
 	Schedule     string
 	ScheduledFor time.Time
-	Number       int // nth run with this schedule and ScheduledFor
-	Generation   int
-	Origin       string // "slot", "manual", "catch-up", …
-	State        RunState
-	Reason       string
-	Zone         string
-	FlowID       string
-	BaseURL      string
-	Shape        string
-	Job          string // JSON, batch's own
-	Payload      string
-	StartedAt    time.Time
-	PlannedAt    *time.Time
-	FinishedAt   *time.Time
+
+	// IntervalStart is the slot before ScheduledFor; without one the same.
+	IntervalStart time.Time
+
+	Number     int // nth run with this schedule and ScheduledFor
+	Generation int
+	Origin     string // "slot", "manual", "catch-up", …
+	State      RunState
+	Reason     string
+	Zone       string
+	FlowID     string
+	BaseURL    string
+	Shape      string
+	Job        string // JSON, batch's own
+	Payload    string
+	SourcePath string // the source's path with its expressions rendered; "" where it has none
+	StartedAt  time.Time
+	PlannedAt  *time.Time
+	FinishedAt *time.Time
 
 	RecordsRead      int64
 	RecordsFiltered  int64
@@ -61,19 +66,20 @@ func (r *Run) Name() string {
 
 // NewRun is what BeginRun needs to know.
 type NewRun struct {
-	Schedule     string
-	ScheduledFor time.Time // stored in milliseconds
-	Origin       string
-	Zone         string
-	FlowID       string
-	BaseURL      string
-	Force        string // why everything is sent again; "" if it is not
-	Actor        string // who forces it
-	Slot         bool   // claim the slot's row for this run
-	ByHand       bool   // with Slot: take the row although it was decided before
-	RedriveOf    string // as in Run
-	RedriveWhat  string // as in Run
-	Redrive      string // with RedriveOf: what is sent again, in words, for the audit
+	Schedule      string
+	ScheduledFor  time.Time // stored in milliseconds
+	IntervalStart time.Time // the slot before it; zero: there was none
+	Origin        string
+	Zone          string
+	FlowID        string
+	BaseURL       string
+	Force         string // why everything is sent again; "" if it is not
+	Actor         string // who forces it
+	Slot          bool   // claim the slot's row for this run
+	ByHand        bool   // with Slot: take the row although it was decided before
+	RedriveOf     string // as in Run
+	RedriveWhat   string // as in Run
+	Redrive       string // with RedriveOf: what is sent again, in words, for the audit
 }
 
 // ErrSlotTaken means that the slot has its row already.
@@ -106,10 +112,10 @@ const nextNumber = `
 SELECT coalesce(max(number), 0) + 1, coalesce(max(generation), 0) FROM runs WHERE schedule = ? AND scheduled_for = ?`
 
 const insertRun = `
-INSERT INTO runs (run_id, schedule, scheduled_for, number, generation, origin, state, reason, zone, flow_id, base_url,
-                  shape, job, payload, started_at, records_read, records_filtered, records_unchanged, records_elsewhere, bytes_read,
+INSERT INTO runs (run_id, schedule, scheduled_for, interval_start, number, generation, origin, state, reason, zone, flow_id, base_url,
+                  shape, job, payload, source_path, started_at, records_read, records_filtered, records_unchanged, records_elsewhere, bytes_read,
                   redrive_of, redrive_what)
-VALUES (?, ?, ?, ?, ?, ?, 'planning', '', ?, ?, ?, '', '', '', ?, 0, 0, 0, 0, 0, nullif(?, ''), nullif(?, ''))`
+VALUES (?, ?, ?, ?, ?, ?, ?, 'planning', '', ?, ?, ?, '', '', '', '', ?, 0, 0, 0, 0, 0, nullif(?, ''), nullif(?, ''))`
 
 // BeginRun claims the slot, if the run has one, and creates the run in
 // Planning, before anything of its source is opened. A slot that has its row
@@ -123,6 +129,10 @@ func (l *Ledger) BeginRun(ctx context.Context, n NewRun) (*Run, error) {
 		RunID: id.String(), Schedule: n.Schedule, ScheduledFor: fromMS(ms(n.ScheduledFor)), Origin: n.Origin,
 		State: Planning, Zone: n.Zone, FlowID: n.FlowID, BaseURL: n.BaseURL, StartedAt: fromMS(ms(time.Now())),
 		RedriveOf: n.RedriveOf, RedriveWhat: n.RedriveWhat,
+	}
+	r.IntervalStart = r.ScheduledFor
+	if !n.IntervalStart.IsZero() {
+		r.IntervalStart = fromMS(ms(n.IntervalStart))
 	}
 	err = l.write(ctx, func(tx *sql.Tx) error { return beginRun(ctx, tx, n, r) })
 	if err != nil {
@@ -159,7 +169,7 @@ func beginRun(ctx context.Context, tx *sql.Tx, n NewRun, r *Run) error {
 			return err
 		}
 	}
-	res, err := tx.ExecContext(ctx, insertRun, r.RunID, r.Schedule, ms(r.ScheduledFor), r.Number, r.Generation, r.Origin,
+	res, err := tx.ExecContext(ctx, insertRun, r.RunID, r.Schedule, ms(r.ScheduledFor), ms(r.IntervalStart), r.Number, r.Generation, r.Origin,
 		r.Zone, r.FlowID, r.BaseURL, ms(r.StartedAt), r.RedriveOf, r.RedriveWhat)
 	if err != nil {
 		return err
@@ -168,24 +178,24 @@ func beginRun(ctx context.Context, tx *sql.Tx, n NewRun, r *Run) error {
 	return err
 }
 
-const runColumns = `id, run_id, schedule, scheduled_for, number, generation, origin, state, reason, zone, flow_id, base_url,
-    shape, job, payload, started_at, planned_at, finished_at,
+const runColumns = `id, run_id, schedule, scheduled_for, interval_start, number, generation, origin, state, reason, zone, flow_id, base_url,
+    shape, job, payload, source_path, started_at, planned_at, finished_at,
     records_read, records_filtered, records_unchanged, records_elsewhere, bytes_read, coalesce(redrive_of, ''), coalesce(redrive_what, '')`
 
 // scanRun reads runColumns, and what a query has behind them.
 func scanRun(row interface{ Scan(...any) error }, more ...any) (*Run, error) {
 	var r Run
-	var scheduled, started int64
+	var scheduled, interval, started int64
 	var planned, finished sql.NullInt64
 	err := row.Scan(append([]any{
-		&r.ID, &r.RunID, &r.Schedule, &scheduled, &r.Number, &r.Generation, &r.Origin, &r.State, &r.Reason,
-		&r.Zone, &r.FlowID, &r.BaseURL, &r.Shape, &r.Job, &r.Payload, &started, &planned, &finished,
+		&r.ID, &r.RunID, &r.Schedule, &scheduled, &interval, &r.Number, &r.Generation, &r.Origin, &r.State, &r.Reason,
+		&r.Zone, &r.FlowID, &r.BaseURL, &r.Shape, &r.Job, &r.Payload, &r.SourcePath, &started, &planned, &finished,
 		&r.RecordsRead, &r.RecordsFiltered, &r.RecordsUnchanged, &r.RecordsElsewhere, &r.BytesRead, &r.RedriveOf, &r.RedriveWhat,
 	}, more...)...)
 	if err != nil {
 		return nil, err
 	}
-	r.ScheduledFor, r.StartedAt = fromMS(scheduled), fromMS(started)
+	r.ScheduledFor, r.IntervalStart, r.StartedAt = fromMS(scheduled), fromMS(interval), fromMS(started)
 	r.PlannedAt, r.FinishedAt = timeOrNil(planned), timeOrNil(finished)
 	return &r, nil
 }

@@ -210,6 +210,9 @@ func printReceipt(w io.Writer, run *store.Run, c *store.Receipt) {
 	line("status", "%s", status)
 	line("flow", "%s", c.FlowID)
 	line("for", "%s  (%s)", localTime(c.ScheduledFor, run.Zone), c.Origin)
+	if c.SourcePath != "" {
+		line("source", "%s", c.SourcePath)
+	}
 	if c.FinishedAt != nil {
 		line("time", "%s, from %s", c.FinishedAt.Sub(c.StartedAt).Round(time.Millisecond), localTime(c.StartedAt, run.Zone))
 	}

@@ -240,6 +240,7 @@ func sameSchedule(a, b config.Schedule) bool {
 	}
 	a.Spec, b.Spec = scheduler.Spec{}, scheduler.Spec{}
 	a.Job.Payload, b.Job.Payload = nil, nil
+	a.Job.Slots, b.Job.Slots = nil, nil // the same as Spec
 	return reflect.DeepEqual(a, b)
 }
 

@@ -28,6 +28,7 @@ CREATE TABLE runs (
     run_id            TEXT    NOT NULL UNIQUE,   -- UUIDv7
     schedule          TEXT    NOT NULL,          -- the schedule's name
     scheduled_for     INTEGER NOT NULL,          -- the slot; a run by hand: its start
+    interval_start    INTEGER NOT NULL,          -- the slot before it; without one the same as scheduled_for
     number            INTEGER NOT NULL CHECK (number >= 1),     -- nth run with this schedule and scheduled_for
     generation        INTEGER NOT NULL CHECK (generation >= 0), -- raised by --force, part of each chunk's key
     origin            TEXT    NOT NULL CHECK (origin IN ('slot', 'manual', 'catch-up', 'backfill', 'arrival', 'redrive')), -- what asked for it
@@ -39,6 +40,7 @@ CREATE TABLE runs (
     shape             TEXT    NOT NULL,          -- hash of what decides a body and its destination
     job               TEXT    NOT NULL,          -- JSON: the options that shape bodies, as planned
     payload           TEXT    NOT NULL,          -- rendered members of the body
+    source_path       TEXT    NOT NULL,          -- the source's path, its expressions rendered; '' where it has none
     started_at        INTEGER NOT NULL,          -- when this row was written
     planned_at        INTEGER,                   -- NULL until all chunks are committed
     finished_at       INTEGER,                   -- NULL while planning or delivering

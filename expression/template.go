@@ -1,31 +1,26 @@
-package batch
+package expression
 
 import "strings"
 
-// templatePiece is one stretch of a payload's string.
-type templatePiece struct {
-	text         string // literal text with $${ undone, or the expression between ${ and }
-	offset       int    // where text begins in the string, in bytes
-	isExpression bool
-}
-
-// templateFault says where a string with expressions is malformed.
-type templateFault struct {
-	offset    int
-	msg, hint string
+// Piece is one stretch of a string with expressions.
+type Piece struct {
+	Text         string // literal text with $${ undone, or the expression between ${ and }
+	Offset       int    // where Text begins in the string, in bytes
+	IsExpression bool
 }
 
 const escapeHint = "a literal ${ is written $${"
 
-// splitTemplate cuts a string into literal text and ${expressions}. Braces and
-// quotes inside an expression are followed, so that ${ {"a": "}"}.a } is one.
-func splitTemplate(s string) ([]templatePiece, *templateFault) {
-	var pieces []templatePiece
+// Split cuts a string into literal text and ${expressions}. Braces and quotes
+// inside an expression are followed, so that ${ {"a": "}"}.a } is one. Its error
+// is an *Error whose Offset is into the string.
+func Split(s string) ([]Piece, error) {
+	var pieces []Piece
 	var literal strings.Builder
 	literalStart := 0
 	flush := func() {
 		if literal.Len() > 0 {
-			pieces = append(pieces, templatePiece{text: literal.String(), offset: literalStart})
+			pieces = append(pieces, Piece{Text: literal.String(), Offset: literalStart})
 			literal.Reset()
 		}
 	}
@@ -42,13 +37,13 @@ func splitTemplate(s string) ([]templatePiece, *templateFault) {
 			start := i + len("${")
 			length := expressionLength(s[start:])
 			if length < 0 {
-				return nil, &templateFault{offset: i, msg: "the expression has no closing }", hint: escapeHint}
+				return nil, &Error{Offset: i, Msg: "the expression has no closing }", Hint: escapeHint}
 			}
 			text := s[start : start+length]
 			if strings.TrimSpace(text) == "" {
-				return nil, &templateFault{offset: i, msg: "the expression is empty", hint: escapeHint}
+				return nil, &Error{Offset: i, Msg: "the expression is empty", Hint: escapeHint}
 			}
-			pieces = append(pieces, templatePiece{text: text, offset: start, isExpression: true})
+			pieces = append(pieces, Piece{Text: text, Offset: start, IsExpression: true})
 			i = start + length + 1
 		default:
 			literal.WriteByte(s[i])
