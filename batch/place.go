@@ -115,14 +115,14 @@ func (d *delivery) stillOpen() bool {
 func (d *delivery) place(ctx context.Context) (release func(), err error) {
 	for {
 		if len(d.options.Load().Window) == 0 {
-			return d.runner.Budget.Acquire(ctx, d.run.Schedule)
+			return d.acquire(ctx)
 		}
 		closes, err := d.passHours(ctx)
 		if err != nil {
 			return nil, err
 		}
 		inside, cancel := context.WithDeadlineCause(ctx, closes, errClosed)
-		release, err := d.runner.Budget.Acquire(inside, d.run.Schedule)
+		release, err := d.acquire(inside)
 		cancel()
 		if errors.Is(err, errClosed) {
 			continue
@@ -135,6 +135,15 @@ func (d *delivery) place(ctx context.Context) (release func(), err error) {
 		}
 		release() // its turn came just when the window closed, or the clock was set
 	}
+}
+
+// acquire waits for the budget: for the schedule's turn, or within the share of
+// all backfills.
+func (d *delivery) acquire(ctx context.Context) (release func(), err error) {
+	if d.run.Origin == OriginBackfill {
+		return d.runner.Budget.AcquireBackfill(ctx, d.run.Schedule)
+	}
+	return d.runner.Budget.Acquire(ctx, d.run.Schedule)
 }
 
 // pauseKey makes all triggers of the key wait, from the answer on, where an

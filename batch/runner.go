@@ -72,7 +72,7 @@ func (r *Runner) keptBodies() *keptBodies {
 
 // Order is what is asked of one run.
 type Order struct {
-	Origin       string    // "slot", "catch-up" or "manual"
+	Origin       string    // "slot", "catch-up", "manual" or OriginBackfill
 	ScheduledFor time.Time // the slot; zero: a run by hand without one
 	New          bool      // start afresh although something could be resumed
 	Force        bool      // send everything again, whatever was accepted before
@@ -89,9 +89,18 @@ const (
 	ReasonInterrupted = "interrupted: worqcron was stopped" // the next start goes on with it
 	ReasonCrashed     = "interrupted: worqcron was killed or crashed"
 	ReasonLimit       = "limit reached"
+	ReasonMadeRoom    = "made room for a slot of its schedule" // the backfill goes on with it
 	reasonByHand      = "interrupted by hand"
 	reasonPlanOnly    = "planned only, nothing was sent"
 )
+
+// OriginBackfill is the origin of runs of past slots that a person asked for. They
+// are sent within the share of the budget that all backfills have.
+const OriginBackfill = "backfill"
+
+// byPerson says whether a person asks, and not the time: an earlier run of the slot
+// can then go on, and a slot that was decided before runs after all.
+func (o *Order) byPerson() bool { return o.Origin == "manual" || o.Origin == OriginBackfill }
 
 // Run does what an order asks of a schedule: Start, then Execute.
 func (r *Runner) Run(ctx context.Context, job *Job, o Order) (*store.Receipt, error) {
@@ -117,7 +126,7 @@ func (r *Runner) Start(ctx context.Context, job *Job, o Order) (*store.Run, erro
 	if err != nil {
 		return nil, err
 	}
-	if latest == nil || o.New || o.Force || o.Origin != "manual" {
+	if latest == nil || o.New || o.Force || !o.byPerson() {
 		return r.begin(ctx, job, o)
 	}
 	over, err := r.overForGood(ctx, latest)
@@ -165,14 +174,12 @@ func (r *Runner) begin(ctx context.Context, job *Job, o Order) (*store.Run, erro
 	n := store.NewRun{
 		Schedule: job.Schedule, ScheduledFor: o.ScheduledFor, Origin: o.Origin, Zone: job.Zone.String(),
 		FlowID: job.FlowID, BaseURL: job.BaseURL, Actor: o.Actor,
-		Slot: !o.ScheduledFor.IsZero(), ByHand: o.Origin == "manual",
+		Slot: !o.ScheduledFor.IsZero(), ByHand: o.byPerson(),
 	}
 	if o.ScheduledFor.IsZero() {
 		n.ScheduledFor = time.Now().Truncate(time.Second)
 	}
-	if job.Slots != nil {
-		n.IntervalStart, _ = job.Slots.Prev(n.ScheduledFor) // zero: there was none
-	}
+	n.IntervalStart = intervalStart(job, n.ScheduledFor)
 	if o.Force {
 		n.Force = "everything is sent again"
 	}

@@ -63,6 +63,8 @@ func (r *Runner) endOf(cause error) *store.End {
 	switch {
 	case errors.Is(cause, ErrInterruptedByHand):
 		return &store.End{State: store.Stopped, Reason: reasonByHand}
+	case errors.Is(cause, ErrMadeRoom):
+		return &store.End{State: store.Stopped, Reason: ReasonMadeRoom}
 	case errors.Is(cause, context.Canceled):
 		return &store.End{State: store.Stopped, Reason: ReasonInterrupted}
 	case errors.As(cause, &plan):
@@ -87,6 +89,10 @@ func oneLine(err error) string {
 // ErrInterruptedByHand is the cause to end a run's context with when a person
 // did it: the next start of the daemon does not go on by itself.
 var ErrInterruptedByHand = fmt.Errorf("interrupted by hand: %w", context.Canceled)
+
+// ErrMadeRoom is the cause to end the context of a backfill's run with when a slot
+// of its schedule is due: whoever backfills goes on with the run after that.
+var ErrMadeRoom = fmt.Errorf("%s: %w", ReasonMadeRoom, context.Canceled)
 
 // endState decides the state of a run that came to rest: the receipt speaks,
 // and an imposed end counts only for what the receipt leaves open.
@@ -144,7 +150,7 @@ func logReceipt(log *slog.Logger, c *store.Receipt, elapsed time.Duration, watch
 	case c.Status == store.Partial:
 		level = slog.LevelWarn
 	}
-	if watched {
+	if watched || c.Reason == ReasonMadeRoom {
 		level = slog.LevelInfo
 	}
 	log.Log(context.Background(), level, "run "+string(c.Status),

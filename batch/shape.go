@@ -79,10 +79,13 @@ func plannedShape(r *store.Run) (shape, error) {
 // keyPrefix is what a chunk's key begins with, or the keys of all chunks of a
 // segment: 96 bits of SHA-256 over what makes it the one it is. store.Key adds the
 // chunk's number. A key stays the same when a slot is planned again from the same
-// bytes; a run by hand, a redrive, --force and another shape give others.
+// bytes; a run by hand, a redrive, a backfill of a slot that ran before, --force
+// and another shape give others.
 func keyPrefix(r *store.Run, sourceHash string) string {
 	occasion := r.RunID
-	if r.Origin != "manual" && r.Origin != originRedrive {
+	switch {
+	case r.Origin == "manual", r.Origin == originRedrive, r.Origin == OriginBackfill && r.Number > 1:
+	default:
 		occasion = r.ScheduledFor.UTC().Format(time.RFC3339Nano)
 	}
 	h := sha256.New()

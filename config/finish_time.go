@@ -44,7 +44,7 @@ func (r *reader) finishCron(cron *node, s *settings, zone *time.Location, o sche
 		r.blame(cron, cronFault(err))
 		return
 	}
-	s.schedule.Spec, s.schedule.Job.Slots = spec, spec
+	s.schedule.Spec = spec
 	for _, text := range spec.Warnings(time.Now()) {
 		r.warn(cron.offset, text, "")
 	}
@@ -62,7 +62,7 @@ func (r *reader) finishAt(s *settings, zone *time.Location, o scheduler.SpecOpti
 		r.blame(s.at, f)
 		return
 	}
-	s.schedule.Spec, s.schedule.Job.Slots, s.schedule.At = spec, spec, text
+	s.schedule.Spec, s.schedule.At = spec, text
 	if _, ok := spec.Next(time.Now()); !ok {
 		r.warn(s.at.offset, "at has passed: it is not due again", "")
 	}

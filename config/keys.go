@@ -114,6 +114,11 @@ func worqhatKeys() section {
 				doc:  "Triggers under way at once, over all schedules. Schedules that wait take turns.",
 			},
 			{
+				name: "backfill_share", standard: `"50%"`,
+				kind: portionKind(func(s *settings) *float64 { return &s.config.WorqHat.BackfillShare }),
+				doc:  "How much of `rate` and `max_in_flight` all backfills together may have, also while nothing else is sent, so that a schedule that is due finds room; one trigger at a time they always may.",
+			},
+			{
 				name: "adaptive", standard: "true",
 				kind: flagKind(func(s *settings) *bool { return &s.config.WorqHat.Adaptive }),
 				doc:  "Fewer triggers at once than `max_in_flight` while WorqHat bears fewer: being throttled, a time-out, and answers that take twice as long as usual halve their number; good answers raise it again, one by one. A flow that is slow whatever their number keeps them.",

@@ -197,6 +197,18 @@ func shareKind(field func(*settings) *batch.Share) kind {
 	}}
 }
 
+// portionKind is a percentage above 0, as a part of 1.
+func portionKind(field func(*settings) *float64) kind {
+	return textKind("percentage", `"50%"`, func(s *settings, text string) *fault {
+		percent, ok := parsePercent(text)
+		if !ok || percent == 0 {
+			return &fault{msg: fmt.Sprintf("%q is no percentage", shorten(text)), hint: `above "0%" and up to "100%"`}
+		}
+		*field(s) = percent / 100
+		return nil
+	})
+}
+
 // windowKind is hours of the day, or a list of them.
 func windowKind(field func(*settings) *batch.Window) kind {
 	const name, example = "hours, list of hours", `"22:00-06:00"`

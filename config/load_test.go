@@ -46,7 +46,7 @@ func TestDefaults(t *testing.T) {
 	c := mustParse(t, minimal+"[schedules.orders.source]\npath = \"inbox/*.csv\"\n")
 	wantWorqHat := worqhat.Options{
 		BaseURL: "https://api.worqhat.com", KeyEnv: "WORQHAT_API_KEY",
-		Rate: 50.0 / 60, Burst: 1, MaxInFlight: 4, Timeout: 5 * time.Minute, Adaptive: true,
+		Rate: 50.0 / 60, Burst: 1, MaxInFlight: 4, Timeout: 5 * time.Minute, Adaptive: true, BackfillShare: 0.5,
 	}
 	if diff := cmp.Diff(wantWorqHat, c.WorqHat); diff != "" {
 		t.Errorf("worqhat (-want +got):\n%s", diff)
@@ -88,7 +88,7 @@ func TestDefaults(t *testing.T) {
 func TestEveryKeySet(t *testing.T) {
 	cleanEnvironment(t)
 	c := mustParse(t, `
-worqhat = { base_url = "http://[::1]:8411/", api_key_env = "KEY", api_key_file = "key", rate = "600/h", burst = 3, max_in_flight = 9, adaptive = false, timeout = "1.5s" }
+worqhat = { base_url = "http://[::1]:8411/", api_key_env = "KEY", api_key_file = "key", rate = "600/h", burst = 3, max_in_flight = 9, adaptive = false, backfill_share = "12.5%", timeout = "1.5s" }
 ledger.path = "/var/lib/w.db"
 ledger.keep_bodies = 0
 ledger.retain = "off"
@@ -122,7 +122,7 @@ b.c = 0xFF
 `)
 	wantWorqHat := worqhat.Options{
 		BaseURL: "http://[::1]:8411", KeyEnv: "KEY", KeyFile: "/etc/worqcron/key",
-		Rate: 1.0 / 6, Burst: 3, MaxInFlight: 9, Timeout: 1500 * time.Millisecond,
+		Rate: 1.0 / 6, Burst: 3, MaxInFlight: 9, Timeout: 1500 * time.Millisecond, BackfillShare: 0.125,
 	}
 	if diff := cmp.Diff(wantWorqHat, c.WorqHat); diff != "" {
 		t.Errorf("worqhat (-want +got):\n%s", diff)

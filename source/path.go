@@ -61,8 +61,10 @@ func CheckPath(text string) error {
 			return inPath(piece, err)
 		}
 		if t := p.Type(); t != nil && !textual(t.Kind()) {
-			return &expression.Error{Offset: piece.Offset, Msg: "the expression gives " + typeName(t) + ", not text",
-				Hint: "write strftime(scheduled_for, '%Y-%m-%d')"}
+			return &expression.Error{
+				Offset: piece.Offset, Msg: "the expression gives " + typeName(t) + ", not text",
+				Hint: "write strftime(scheduled_for, '%Y-%m-%d')",
+			}
 		}
 	}
 	return nil

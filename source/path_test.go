@@ -85,8 +85,8 @@ func TestSnapshotOfRenderedPath(t *testing.T) {
 			"in/${interval_start.Day()}/*":    "",
 			"gone/${schedule}/*":              "",
 			"in/${origin}.csv":                "error: path escapes from parent",
-			"in/${run_id}.csv":                "error: " + filepath.Join(dir, "in/0193.csv") + ": file does not exist",
-			"gone/${scheduled_for.Day()}.csv": "error: " + filepath.Join(dir, "gone/24.csv") + ": file does not exist",
+			"in/${run_id}.csv":                "error: " + filepath.Join(dir, "in", "0193.csv") + ": file does not exist",
+			"gone/${scheduled_for.Day()}.csv": "error: " + filepath.Join(dir, "gone", "24.csv") + ": file does not exist",
 		} {
 			got := ""
 			o, err := (Options{Path: dir + "/" + path, Moment: tuesday}).Rendered()

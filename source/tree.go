@@ -43,6 +43,28 @@ func openTree(o Options) (*tree, error) {
 	return &tree{root, base, pattern, glob}, nil
 }
 
+// List names the files that o.Path, without expressions, names now, sorted. They
+// are not opened, so they may be no files that can be read.
+func List(o Options) ([]string, error) {
+	o, err := o.withDefaults()
+	if err != nil || o.Path == Stdin {
+		return nil, err
+	}
+	paths, stat := []string{o.Path}, os.Stat
+	if o.belowTree() {
+		t, err := openTree(o)
+		if err != nil || t == nil {
+			return nil, err
+		}
+		defer t.close()
+		if paths, err = t.match(); err != nil {
+			return nil, err
+		}
+		stat = t.stat
+	}
+	return slices.DeleteFunc(paths, func(path string) bool { _, err := stat(path); return errors.Is(err, fs.ErrNotExist) }), nil
+}
+
 // match lists the paths that the pattern matches, sorted by name; one without a
 // wildcard is listed whether it is there or not. Symbolic links to folders are not
 // followed on the way: a link cannot make a loop.

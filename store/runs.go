@@ -68,7 +68,7 @@ func (r *Run) Name() string {
 type NewRun struct {
 	Schedule      string
 	ScheduledFor  time.Time // stored in milliseconds
-	IntervalStart time.Time // the slot before it; zero: there was none
+	IntervalStart time.Time // the slot before it; zero: the same as ScheduledFor
 	Origin        string
 	Zone          string
 	FlowID        string
@@ -86,14 +86,18 @@ type NewRun struct {
 var ErrSlotTaken = errors.New("the slot was decided before")
 
 const slotRanByHand = `
-UPDATE slots SET state = 'ran', reason = 'run by hand' WHERE schedule = ? AND scheduled_for = ? AND state <> 'ran'`
+UPDATE slots SET state = 'ran', reason = ? WHERE schedule = ? AND scheduled_for = ? AND state <> 'ran'`
 
 // reopenSlot lets a run have a slot that has its row: a person may ask for any,
 // one that waits is to run, and one that did not run does after all when the clock
 // that decided it was wrong. Others are ErrSlotTaken.
 func reopenSlot(ctx context.Context, tx *sql.Tx, n NewRun) error {
 	if n.ByHand {
-		_, err := tx.ExecContext(ctx, slotRanByHand, n.Schedule, ms(n.ScheduledFor))
+		reason := "run by hand"
+		if n.Origin == "backfill" {
+			reason = "backfilled"
+		}
+		_, err := tx.ExecContext(ctx, slotRanByHand, reason, n.Schedule, ms(n.ScheduledFor))
 		return err
 	}
 	err := mustChange(tx.ExecContext(ctx, slotRanAfterAll, n.Schedule, ms(n.ScheduledFor), ms(time.Now())))

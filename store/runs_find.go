@@ -125,6 +125,16 @@ func (r *Reader) LatestOfSlot(ctx context.Context, schedule string, scheduledFor
 	return oneRun(ctx, r.ro, runsOfSlot, schedule, ms(scheduledFor))
 }
 
+const runsOfSlots = `
+SELECT ` + runColumns + ` FROM runs WHERE schedule = ? AND scheduled_for >= ? AND scheduled_for < ? AND removing IS NULL
+ORDER BY scheduled_for, number`
+
+// RunsOfSlots returns all runs of a schedule that are for [from, until), by slot
+// and number.
+func (r *Reader) RunsOfSlots(ctx context.Context, schedule string, from, until time.Time) ([]*Run, error) {
+	return queryRuns(ctx, r.ro, runsOfSlots, schedule, ms(from), ms(until))
+}
+
 const runUnfinished = `
 SELECT ` + runColumns + `, planned_at IS NULL OR EXISTS (SELECT 1 FROM chunks WHERE run = id AND chunks.state = 'planned')
     OR EXISTS (SELECT 1 FROM segments WHERE run = id AND segments.state = 'planned' AND begun < records) AS can_go_on

@@ -54,3 +54,26 @@ func (r *Reader) Slot(ctx context.Context, schedule string, scheduledFor time.Ti
 	}
 	return s, err == nil, err
 }
+
+const selectSlots = `
+SELECT schedule, scheduled_for, state, reason FROM slots WHERE schedule = ? AND scheduled_for >= ? AND scheduled_for < ? ORDER BY scheduled_for`
+
+// Slots returns the rows of a schedule's due times in [from, until), in order.
+func (r *Reader) Slots(ctx context.Context, schedule string, from, until time.Time) ([]Slot, error) {
+	rows, err := r.ro.QueryContext(ctx, selectSlots, schedule, ms(from), ms(until))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []Slot
+	for rows.Next() {
+		var s Slot
+		var at int64
+		if err := rows.Scan(&s.Schedule, &at, &s.State, &s.Reason); err != nil {
+			return nil, err
+		}
+		s.ScheduledFor = fromMS(at)
+		list = append(list, s)
+	}
+	return list, rows.Err()
+}

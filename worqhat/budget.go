@@ -21,7 +21,8 @@ type Budget struct {
 	mu          sync.Mutex
 	limiter     *rate.Limiter
 	queues      map[string]*queue // by schedule
-	ring        []*queue          // those in which somebody waits; the next turn is the first one's
+	backfills   backfills
+	ring        []*queue // those in which somebody waits; the next turn is the first one's
 	inFlight    int
 	places      places
 	pausedUntil time.Time
@@ -34,6 +35,8 @@ type Budget struct {
 func NewBudget(o Options) *Budget {
 	limit, burst := limitsOf(o)
 	b := &Budget{limiter: rate.NewLimiter(limit, burst), queues: map[string]*queue{}}
+	b.backfills = backfills{limiter: rate.NewLimiter(rate.Inf, 1), queues: map[string]*queue{}}
+	b.backfills.set(o)
 	b.places.set(o.MaxInFlight, o.Adaptive)
 	return b
 }
@@ -45,6 +48,7 @@ func (b *Budget) SetLimits(o Options) {
 	defer b.mu.Unlock()
 	limit, burst := limitsOf(o)
 	setLimit(b.limiter, limit, burst)
+	b.backfills.set(o)
 	b.places.set(o.MaxInFlight, o.Adaptive)
 	b.serve()
 }
@@ -86,22 +90,32 @@ func (b *Budget) Acquire(ctx context.Context, schedule string) (release func(), 
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	turn := b.line(schedule)
+	b.mu.Lock()
+	q := b.queue(schedule)
+	b.mu.Unlock()
+	return b.acquire(ctx, q)
+}
+
+func (b *Budget) acquire(ctx context.Context, q *queue) (release func(), err error) {
+	turn := b.line(q)
 	select {
 	case <-turn:
 	case <-ctx.Done():
-		if b.leave(schedule, turn) {
+		if b.leave(q, turn) {
 			return nil, context.Cause(ctx)
 		}
 		// Its turn came at the same moment, and what it took it has.
 	}
-	return sync.OnceFunc(b.giveBack), nil
+	return sync.OnceFunc(func() { b.giveBack(q) }), nil
 }
 
-func (b *Budget) giveBack() {
+func (b *Budget) giveBack(q *queue) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.inFlight--
+	if q.backfill {
+		b.backfills.inFlight--
+	}
 	b.serve()
 }
 

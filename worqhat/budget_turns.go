@@ -9,8 +9,9 @@ import (
 
 // queue is the triggers of one schedule that wait.
 type queue struct {
-	limiter *rate.Limiter   // the schedule's own; rate.Inf if it has none
-	waiting []chan struct{} // one a trigger, in order; closed when it may go
+	limiter  *rate.Limiter   // the schedule's own; rate.Inf if it has none
+	waiting  []chan struct{} // one a trigger, in order; closed when it may go
+	backfill bool            // it is of past slots, within the share of all backfills
 }
 
 // queue returns a schedule's. The caller holds the lock, here and below.
@@ -23,13 +24,11 @@ func (b *Budget) queue(schedule string) *queue {
 	return q
 }
 
-// line puts a trigger at the end of its schedule's queue. turn is closed when it
-// may go.
-func (b *Budget) line(schedule string) (turn chan struct{}) {
+// line puts a trigger at the end of a queue. turn is closed when it may go.
+func (b *Budget) line(q *queue) (turn chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	turn = make(chan struct{})
-	q := b.queue(schedule)
 	if len(q.waiting) == 0 {
 		b.ring = append(b.ring, q)
 	}
@@ -39,10 +38,9 @@ func (b *Budget) line(schedule string) (turn chan struct{}) {
 }
 
 // leave takes a trigger out of its queue; false: its turn came before.
-func (b *Budget) leave(schedule string, turn chan struct{}) bool {
+func (b *Budget) leave(q *queue, turn chan struct{}) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	q := b.queue(schedule)
 	i := slices.Index(q.waiting, turn)
 	if i < 0 {
 		return false
@@ -96,7 +94,13 @@ func (b *Budget) next(now time.Time) (turn int, wait time.Duration) {
 		return -1, wait
 	}
 	for i, q := range b.ring {
+		if q.backfill && b.backfills.full(b.places.limit) {
+			continue // until one of them gives its place back
+		}
 		own := untilToken(q.limiter, now)
+		if q.backfill {
+			own = max(own, untilToken(b.backfills.limiter, now))
+		}
 		if own == 0 {
 			return i, 0
 		}
@@ -114,6 +118,10 @@ func (b *Budget) letGo(turn int, now time.Time) {
 	b.limiter.AllowN(now, 1)
 	q.limiter.AllowN(now, 1)
 	b.inFlight++
+	if q.backfill {
+		b.backfills.limiter.AllowN(now, 1)
+		b.backfills.inFlight++
+	}
 	close(q.waiting[0])
 	q.waiting = slices.Delete(q.waiting, 0, 1)
 	b.ring = slices.Delete(b.ring, turn, turn+1)

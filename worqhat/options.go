@@ -13,4 +13,8 @@ type Options struct {
 	MaxInFlight int           // triggers under way at once over all schedules
 	Timeout     time.Duration // for one trigger, answer included, unless a schedule says otherwise
 	Adaptive    bool          // fewer than MaxInFlight while WorqHat throttles, times out or slows down
+
+	// BackfillShare is how much of the rate and of the places all backfills
+	// together may have, above 0 and up to 1; 0 is all.
+	BackfillShare float64
 }

@@ -122,6 +122,7 @@ Start with 'worqcron demo': it needs no account and no network.
 		newPause(p),
 		newResume(p),
 		newRedrive(p),
+		newBackfill(p),
 		newBackup(p),
 		newSandbox(p),
 		newDemo(p),

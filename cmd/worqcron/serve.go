@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -54,6 +55,8 @@ type daemon struct {
 	config *config.Config
 	busy   map[string]*busyRun    // by schedule
 	turns  map[string]*sync.Mutex // by schedule
+
+	backfilling map[string]bool // by schedule
 }
 
 // busyRun is a run under way.
@@ -61,6 +64,9 @@ type busyRun struct {
 	run  *store.Run
 	done chan struct{} // closed when it came to rest
 	code int           // its exit code, once done
+
+	makeRoom func()      // stops it for a slot that is due; nil: it is no backfill
+	madeRoom atomic.Bool // it was stopped so
 }
 
 func (p *program) serve(ctx context.Context, acceptRestore bool) error {
@@ -76,7 +82,7 @@ func (p *program) serve(ctx context.Context, acceptRestore bool) error {
 	if err != nil {
 		return err
 	}
-	d := &daemon{ledger: ledger, log: log, config: cfg, busy: map[string]*busyRun{}, turns: map[string]*sync.Mutex{}}
+	d := &daemon{ledger: ledger, log: log, config: cfg, busy: map[string]*busyRun{}, turns: map[string]*sync.Mutex{}, backfilling: map[string]bool{}}
 	d.runner = newRunner(cfg, ledger, log)
 	err = d.run(ctx)
 	log.Info("daemon stopped")
@@ -261,6 +267,8 @@ func (d *daemon) resume(ctx context.Context, interrupted []*store.Run, table []s
 			continue
 		case paused[run.Schedule]:
 			log.Warn("interrupted run stays as it is: its schedule is paused")
+		case run.Origin == batch.OriginBackfill:
+			log.Info("interrupted run is its backfill's to go on with")
 			continue
 		case time.Since(askedFor(run)) > s.CatchUpWindow:
 			log.Warn("interrupted run stays as it is: outside catch_up_window", "scheduled_for", run.ScheduledFor)
@@ -286,14 +294,28 @@ func askedFor(run *store.Run) time.Time {
 	return run.ScheduledFor
 }
 
-// begin executes a run in the background, as its schedule's run under way.
+// begin executes a run in the background, as its schedule's run under way. The run
+// of a backfill makes room for it: it comes to rest first.
 func (d *daemon) begin(ctx context.Context, s config.Schedule, run *store.Run, o batch.Order) *busyRun {
 	b := &busyRun{run: run, done: make(chan struct{})}
+	execute, end := context.WithCancelCause(ctx)
+	if o.Origin == batch.OriginBackfill {
+		b.makeRoom = func() {
+			b.madeRoom.Store(true)
+			end(batch.ErrMadeRoom)
+		}
+	}
 	d.mu.Lock()
+	before := d.busy[s.Name]
 	d.busy[s.Name] = b
 	d.mu.Unlock()
 	d.runs.Go(func() {
-		c, err := d.runner.Execute(ctx, &s.Job, run, o)
+		defer end(nil)
+		if before != nil && before.makeRoom != nil {
+			before.makeRoom()
+			<-before.done
+		}
+		c, err := d.runner.Execute(execute, &s.Job, run, o)
 		b.code = exitFailed
 		if err != nil {
 			d.log.Error("run broke off", "schedule", s.Name, "run_id", run.RunID, "err", err)
@@ -301,7 +323,9 @@ func (d *daemon) begin(ctx context.Context, s config.Schedule, run *store.Run, o
 			b.code = statusCode(c)
 		}
 		d.mu.Lock()
-		delete(d.busy, s.Name)
+		if d.busy[s.Name] == b {
+			delete(d.busy, s.Name)
+		}
 		d.mu.Unlock()
 		close(b.done)
 		d.runWaiting(ctx, s.Name)

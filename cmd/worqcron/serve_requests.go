@@ -52,6 +52,8 @@ func (d *daemon) serveRequest(ctx context.Context, q store.Request) {
 		err = d.requestPause(ctx, q)
 	case "resume":
 		err = d.requestResume(ctx, q)
+	case "backfill":
+		err = d.requestBackfill(ctx, q)
 	case "redrive":
 		err = d.requestRedrive(ctx, q)
 	default:

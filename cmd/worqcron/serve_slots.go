@@ -38,7 +38,7 @@ func setMark(ctx context.Context, ledger *store.Ledger, name string, m scheduler
 
 // Claim writes a due slot's row and begins its run, unless it does not run. While a
 // run of the schedule is under way, one that is late waits, and one that is on time
-// is skipped or waits as the schedule says.
+// is skipped or waits as the schedule says. A backfill is in no slot's way.
 func (s slots) Claim(ctx context.Context, due scheduler.Due) error {
 	log := s.log.With("schedule", due.Schedule, "scheduled_for", due.At)
 	schedule, ok := s.schedule(due.Schedule)
@@ -57,7 +57,7 @@ func (s slots) Claim(ctx context.Context, due scheduler.Due) error {
 	if err := s.startWaiting(ctx, s.runs, due.Schedule); err != nil {
 		return err
 	}
-	if b := s.busyWith(due.Schedule); b != nil {
+	if b := s.busyWith(due.Schedule); b != nil && b.makeRoom == nil {
 		return s.overlaps(ctx, due, schedule.Overlap, b.run.Name())
 	}
 	o := batch.Order{Origin: "slot", ScheduledFor: due.At}

@@ -244,7 +244,7 @@ CREATE INDEX delivered_files_by_size ON delivered_files (schedule, shape, size);
 
 CREATE TABLE requests (
     request_id  INTEGER PRIMARY KEY AUTOINCREMENT, -- order in which they are served
-    kind        TEXT    NOT NULL CHECK (kind IN ('run', 'resolve', 'cancel', 'redrive', 'reconcile', 'pause', 'resume')), -- the command that asks
+    kind        TEXT    NOT NULL CHECK (kind IN ('run', 'resolve', 'cancel', 'redrive', 'reconcile', 'pause', 'resume', 'backfill')), -- the command that asks
     body        TEXT    NOT NULL,             -- JSON: what was asked for
     created_at  INTEGER NOT NULL,             -- when it was asked
     finished_at INTEGER,                      -- NULL: not answered yet
