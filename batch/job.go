@@ -81,6 +81,7 @@ type DeliveryOptions struct {
 	Ordered         bool          // one chunk at a time, in the order of the plan; MaxInFlight does not count
 	OnUnknown       string        // "hold", "resend" or "accept"
 	Timeout         time.Duration // for one trigger, answer included
+	MaxDuration     time.Duration // a run that takes longer stops, hours outside of Window not counted; 0: it never does
 	ShutdownTimeout time.Duration // how long a stop waits for triggers under way
 }
 

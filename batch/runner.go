@@ -260,7 +260,10 @@ func (r *Runner) execute(ctx context.Context, job *Job, run *store.Run, o Order)
 	began := time.Now()
 	live, e := r.underway.begin(ctx, run)
 	defer close(e.done)
+	live, release := r.limitDuration(live, job)
 	stop, err := r.planAndDeliver(live, job, run, o)
+	err = causeOf(live, err)
+	release()
 	if cancelled := r.underway.end(run, e); cancelled != nil && (err == nil || errors.Is(err, context.Canceled)) {
 		err = r.giveUpCancelled(context.WithoutCancel(ctx), run, cancelled)
 	}

@@ -60,7 +60,10 @@ func (r *Runner) settle(ctx context.Context, run *store.Run, imposed *store.End,
 // endOf says how a run ends that was cut short.
 func (r *Runner) endOf(cause error) *store.End {
 	var plan *PlanError
+	var tooLong *tooLongError
 	switch {
+	case errors.As(cause, &tooLong):
+		return &store.End{State: store.Stopped, Reason: tooLong.Error()}
 	case errors.Is(cause, ErrInterruptedByHand):
 		return &store.End{State: store.Stopped, Reason: reasonByHand}
 	case errors.Is(cause, ErrMadeRoom):

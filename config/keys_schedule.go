@@ -22,7 +22,7 @@ func scheduleKeys() section {
 		name:  scheduleSection,
 		doc:   "What runs when. The table's name is the schedule's: lower-case letters, digits, `_`, `.` and `-`, 64 at most, a letter or digit first. A name with a dot needs quotes: `[schedules.\"eu.orders\"]`.",
 		below: []string{"source", "chunk", "delivery"},
-		later: []string{"after", "on_arrival", "max_duration", "renamed_from", "expect"},
+		later: []string{"after", "on_arrival", "renamed_from", "expect"},
 		keys: append([]key{
 			{
 				name: "cron", words: "this or `at` is required", own: true,
@@ -58,6 +58,11 @@ func scheduleKeys() section {
 				doc:  "A slot older than this is not run late, and an interrupted run older than this is not resumed by itself.",
 			},
 		}, append(slotKeys(), []key{
+			{
+				name: "max_duration", standard: `"off"`,
+				kind: durationOrOffKind(func(s *settings) *time.Duration { return &s.schedule.Job.Delivery.MaxDuration }, time.Second, 366*day),
+				doc:  "A run that takes longer stops, with the rest of its chunks planned; triggers under way have `shutdown_timeout` to come home. All that it does counts, reading and waiting for the rate too, except the hours outside of its `window`. `run` goes on with it and counts anew, and so does the daemon with a run that a restart interrupted.",
+			},
 			{
 				name: "flow_id", required: true, own: true,
 				kind: textKind("flow id", `"f825ab82-371f-40cb-9bed-b325531ead4a"`, setFlowID),

@@ -101,6 +101,7 @@ dst_gap = "skip"
 dst_fold = "both"
 catch_up = "all"
 catch_up_window = "2d12h"
+max_duration = "2h"
 flow_id = "F825AB82-371F-40CB-9BED-B325531EAD4A"
 shutdown_timeout = "0s"
 source = { path = "/data/one", format = "ndjson", compression = "zstd", on_bad_record = "fail", max_bad = 7, empty = "skip", unchanged = "send" }
@@ -154,6 +155,7 @@ b.c = 0xFF
 		Delivery: batch.DeliveryOptions{
 			MaxInFlight: 9, Rate: 0.5, Window: batch.Window{{From: 22 * 60, To: 6 * 60}, {From: 12 * 60, To: 12*60 + 30}},
 			MaxAttempts: 1, MaxFailed: batch.Share{Percent: 100, IsPercent: true}, Ordered: true, OnUnknown: "accept", Timeout: 90 * time.Second,
+			MaxDuration: 2 * time.Hour,
 		},
 	}
 	if diff := cmp.Diff(want, job); diff != "" {
