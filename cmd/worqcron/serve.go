@@ -348,6 +348,16 @@ func (d *daemon) turn(schedule string) (end func()) {
 	return t.Unlock
 }
 
+// inTheWay is the run under way that a slot of the schedule has to wait for; nil if
+// there is none. A backfill makes room.
+func (d *daemon) inTheWay(schedule string) *busyRun {
+	b := d.busyWith(schedule)
+	if b != nil && b.makeRoom != nil {
+		return nil
+	}
+	return b
+}
+
 func (d *daemon) busyWith(schedule string) *busyRun {
 	d.mu.Lock()
 	defer d.mu.Unlock()

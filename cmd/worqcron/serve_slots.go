@@ -57,7 +57,7 @@ func (s slots) Claim(ctx context.Context, due scheduler.Due) error {
 	if err := s.startWaiting(ctx, s.runs, due.Schedule); err != nil {
 		return err
 	}
-	if b := s.busyWith(due.Schedule); b != nil && b.makeRoom == nil {
+	if b := s.inTheWay(due.Schedule); b != nil {
 		return s.overlaps(ctx, due, schedule.Overlap, b.run.Name())
 	}
 	o := batch.Order{Origin: "slot", ScheduledFor: due.At}

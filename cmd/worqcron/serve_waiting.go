@@ -28,7 +28,7 @@ func (d *daemon) runWaiting(ctx context.Context, schedule string) {
 // startWaiting is runWaiting for a caller whose turn it is. runs is the context of
 // the run.
 func (d *daemon) startWaiting(ctx, runs context.Context, schedule string) error {
-	for d.busyWith(schedule) == nil {
+	for d.inTheWay(schedule) == nil {
 		slot, ok, err := d.ledger.FirstWaiting(ctx, schedule)
 		if err != nil || !ok {
 			return err
