@@ -59,19 +59,37 @@ func TestUnreadableSource(t *testing.T) {
 		return
 	}
 	const nobody = 65534
+	w.atHome(nobody)
 	w.chmod("in.csv", 0o600)
-	for _, path := range []string{w.dir, filepath.Dir(w.dir)} {
-		if err := os.Chmod(path, 0o777); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.chmod("schedules.toml", 0o644)
-	if err := os.Chmod(filepath.Dir(program), 0o755); err != nil {
-		t.Fatal(err)
-	}
 	cmd := w.command("run", "in")
+	cmd.Path = filepath.Join(w.dir, "worqcron")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	w.unreadable(w.launch(cmd))
+}
+
+// atHome moves the world, with the program, to a folder that another user can reach
+// and write to; the one for temporary files may be private.
+func (w *world) atHome(user int) {
+	w.t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "worqcron-faults-")
+	if err != nil {
+		w.t.Skipf("no folder for another user: %v", err)
+	}
+	before := w.dir
+	w.t.Cleanup(func() {
+		w.check()
+		w.dir = before
+		_ = os.RemoveAll(dir)
+	})
+	w.must(os.Chmod(dir, 0o755))
+	w.must(os.Chown(dir, user, user))
+	binary, err := os.ReadFile(program)
+	w.must(err)
+	w.must(os.WriteFile(filepath.Join(dir, "worqcron"), binary, 0o755))
+	w.dir, w.ledger = dir, filepath.Join(dir, "worqcron.db")
+	w.configure(w.server.url)
+	w.chmod("schedules.toml", 0o644)
+	w.write("in.csv", rows(1))
 }
 
 func (w *world) chmod(name string, mode os.FileMode) {
