@@ -23,7 +23,7 @@ func (d *delivery) chunk(ctx, send context.Context, b *bodyBuilder, t *task) err
 		if err := sleepUntil(ctx, c.NotBefore); err != nil {
 			return nil
 		}
-		if done, err := d.splitPlanned(ctx, b, t, before); done || err != nil {
+		if done, err := d.splitPlanned(ctx, b, t, &before); done || err != nil {
 			return err
 		}
 		n, err := d.attempt(ctx, send, b, t, &before)
@@ -57,6 +57,9 @@ func (d *delivery) attempt(ctx, send context.Context, b *bodyBuilder, t *task, b
 	defer release()
 	if ctx.Err() != nil {
 		return nil, nil
+	}
+	if _, yes := d.tooLong(t, before); yes { // the flow refused another one while this one waited
+		return &next{state: store.ChunkPlanned}, nil
 	}
 	options := d.options.Load()
 	b.buf = d.runner.buffers.take()

@@ -54,16 +54,25 @@ func splitReason(s *store.Split, why string) string {
 	return fmt.Sprintf("split into %d and %d: %s", s.Children[0].Chunk, s.Children[1].Chunk, why)
 }
 
-// splitPlanned splits a chunk before it is sent if it is longer than what the flow
-// may get. One that may have been accepted once goes out as it is, with its key.
-func (d *delivery) splitPlanned(ctx context.Context, b *bodyBuilder, t *task, before tries) (done bool, err error) {
+// tooLong says whether a chunk is to be split before it is sent: it is longer than
+// what the flow may get. One that may have been accepted once goes out as it is, with
+// its key, and so does one that cannot be split.
+func (d *delivery) tooLong(t *task, before *tries) (limit int64, yes bool) {
 	c, limit := t.chunk, d.runner.underway.limitOf(destinationOf(d.run))
-	if limit == 0 || c.BodyBytes <= limit || c.Records < 2 || before.unknown > 0 {
+	return limit, limit > 0 && c.BodyBytes > limit && c.Records >= 2 && before.unknown == 0 && !t.whole
+}
+
+// splitPlanned splits a chunk that is too long before it is sent.
+func (d *delivery) splitPlanned(ctx context.Context, b *bodyBuilder, t *task, before *tries) (done bool, err error) {
+	c := t.chunk
+	limit, yes := d.tooLong(t, before)
+	if !yes {
 		return false, nil
 	}
 	s, err := d.divide(ctx, b, c)
 	if errors.Is(err, errNoPlaces) {
-		return false, nil // it goes out as it is: the flow may take it by now
+		t.whole = true
+		return false, nil // the flow may take it by now
 	}
 	if d.sourceChanged(err) {
 		return true, nil

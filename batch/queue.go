@@ -51,6 +51,7 @@ type task struct {
 	chunk   *store.Chunk
 	record  []byte // its record's JSON, if the chunk was handed out before it had a row
 	segment int64  // which has it while it has none; else 0
+	whole   bool   // it cannot be split
 }
 
 // next returns the next chunk; nil when there is none left. The caller owns it.

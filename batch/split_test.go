@@ -332,6 +332,21 @@ func TestChunksOfOneLengthAreSplitOnce(t *testing.T) {
 	})
 }
 
+// Chunks that wait while the first one goes alone know what was learnt of it.
+func TestWhoWaitsLearnsTheLimitToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		job := splitJob(t, 400, "in.csv")
+		job.Chunk.MaxRecords, job.Delivery.MaxInFlight = 40, 4
+		flow := &narrow{most: 800}
+		s := &crowd{answer: always(flow.answer)} // its answers take a second
+		r := testRunner(t, &wire{script: []answering{s.serve}})
+		c, err := r.Run(context.Background(), job, Order{Origin: "manual"})
+		if err != nil || c.Status != store.Succeeded || flow.refused != 1 {
+			t.Errorf("%v, %+v after %d refusals, want one", err, c, flow.refused)
+		}
+	})
+}
+
 func TestLearntFrom(t *testing.T) {
 	for _, c := range []struct{ refused, part, want int64 }{{1447, 822, 924}, {1000, 990, 999}, {1000, 999, 999}, {9_500_000, 4_750_000, 5_343_750}} {
 		if got := learntFrom(c.refused, c.part); got != c.want {
