@@ -46,6 +46,7 @@ type need struct {
 	sample []time.Duration // since the last median
 	usual  time.Duration   // a slow mean of the medians; 0: there is none yet
 	least  time.Duration   // the least that was usual
+	risen  bool            // the last median was too high
 }
 
 // trial is a cut for latency.
@@ -157,14 +158,20 @@ func (p *places) watch(s sight, inFlight int) (why string) {
 		p.trial = nil
 		if median > t.median/4*3 {
 			p.limit, p.good = max(p.limit, min(t.before, p.ceiling)), 0
-			n.usual, n.least = median, median
+			n.usual, n.least, n.risen = median, median, false
 			return ""
 		}
 	}
 	if !n.rises(median) || p.limit == 1 {
+		n.risen = false
 		n.settle(median, p.limit == 1)
 		return ""
 	}
+	if !n.risen { // the next one does not mix what was before the rise into it
+		n.risen = true
+		return ""
+	}
+	n.risen = false
 	before := p.limit
 	why = p.cut(s, inFlight, fmt.Sprintf("answers take %s, usual were %s", median.Round(time.Millisecond), n.least.Round(time.Millisecond)))
 	p.trial = &trial{n, median, before}

@@ -115,19 +115,23 @@ func TestPlacesFollowLatency(t *testing.T) {
 	}{
 		{"as usual", func(s *story) []string { return s.accepted(1000, usual) }, 16, 0},
 		{"a little slower", func(s *story) []string { return s.accepted(1000, usual*3/2) }, 16, 0},
-		{"twice as long", func(s *story) []string { return s.accepted(minSample, 2*usual) }, 8, 1},
+		{"twice as long", func(s *story) []string { return s.accepted(2*minSample, 2*usual) }, 8, 1},
+		{"twice as long, once", func(s *story) []string {
+			why := s.accepted(minSample, 2*usual)
+			return append(why, s.accepted(10*minSample, usual)...)
+		}, 16, 0},
 		{"the cut does not help", func(s *story) []string { return s.accepted(10*minSample, 3*usual) }, 16, 1},
 		{"the cut helps", func(s *story) []string {
-			why := s.accepted(minSample, 3*usual)
+			why := s.accepted(2*minSample, 3*usual)
 			return append(why, s.accepted(minSample, usual*3/2)...)
 		}, 8, 1},
 		{"it helps, but not enough", func(s *story) []string {
-			why := s.accepted(minSample, 8*usual)
-			why = append(why, s.accepted(minSample, 4*usual)...)
+			why := s.accepted(2*minSample, 8*usual)
+			why = append(why, s.accepted(2*minSample, 4*usual)...)
 			return append(why, s.accepted(minSample, usual*3/2)...)
-		}, 4, 2},
+		}, 6, 2}, // it grew by three before the second cut
 		{"and grows again", func(s *story) []string {
-			why := s.accepted(minSample, 3*usual)
+			why := s.accepted(2*minSample, 3*usual)
 			return append(why, s.accepted(minSample+8+9, usual)...)
 		}, 10, 1},
 		{"one slow answer in three", func(s *story) (why []string) {
@@ -150,7 +154,7 @@ func TestPlacesFollowLatency(t *testing.T) {
 			return slices.DeleteFunc(why, func(one string) bool { return one == "" })
 		}, 16, 0},
 		{"the trial's flow sends no more", func(s *story) []string {
-			why := s.accepted(minSample, 3*usual)
+			why := s.accepted(2*minSample, 3*usual)
 			for range 1000 {
 				s.tell(sight{accepted: true, like: likeness{flow: "b"}}, usual)
 			}
