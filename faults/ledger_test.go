@@ -161,13 +161,13 @@ func TestRunBesideADaemon(t *testing.T) {
 func TestFullDiskAtIntent(t *testing.T) {
 	w, fill := onSmallDisk(t, accept, 400)
 	gate := make(chan struct{})
-	w.server.script = func(rw http.ResponseWriter, r *request) {
+	w.server.plays(func(rw http.ResponseWriter, r *request) {
 		if r.number == 5 {
 			fill(true)
 			close(gate)
 		}
 		accept(rw, r)
-	}
+	})
 	p := w.start("run", "in")
 	<-gate
 	p.says("ledger full")
@@ -183,12 +183,12 @@ func TestFullDiskAtIntent(t *testing.T) {
 // nothing new is sent before it is stored.
 func TestFullDiskAtOutcome(t *testing.T) {
 	w, fill := onSmallDisk(t, accept, 40)
-	w.server.script = func(rw http.ResponseWriter, r *request) {
+	w.server.plays(func(rw http.ResponseWriter, r *request) {
 		if r.number == 1 { // it goes alone
 			fill(true)
 		}
 		accept(rw, r)
-	}
+	})
 	p := w.start("run", "in")
 	p.says("an outcome waits for room")
 	w.during(500*time.Millisecond, "nothing new is sent", func() bool { return w.server.count() == 1 })

@@ -49,8 +49,13 @@ func startServer(t *testing.T, s script) *server {
 }
 
 func serveOn(t *testing.T, listener net.Listener, s script) *server {
+	return serveIdle(t, listener, s, 0)
+}
+
+// serveIdle drops connections that are idle for some time; 0: it does not.
+func serveIdle(t *testing.T, listener net.Listener, s script, idle time.Duration) *server {
 	srv := &server{url: "http://" + listener.Addr().String(), script: s, closed: make(chan struct{})}
-	srv.http = &http.Server{Handler: srv, ReadHeaderTimeout: time.Minute}
+	srv.http = &http.Server{Handler: srv, ReadHeaderTimeout: time.Minute, IdleTimeout: idle}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -87,8 +92,16 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.log = append(s.log, q)
 	q.number = len(s.log)
+	answer := s.script
 	s.mu.Unlock()
-	s.script(w, q)
+	answer(w, q)
+}
+
+// plays gives it another script.
+func (s *server) plays(other script) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.script = other
 }
 
 // requests are those that came whole, in order.

@@ -111,12 +111,12 @@ func changed(t *testing.T, more string, change func(w *world)) (*world, result) 
 	t.Helper()
 	w := newWorld(t, nil, 12, `delivery = { max_in_flight = 1 }`)
 	w.write("schedules.toml", strings.Replace(w.text(w.server.url, `delivery = { max_in_flight = 1 }`), `"in.csv"`, `"in.csv"`+more, 1))
-	w.server.script = func(rw http.ResponseWriter, r *request) {
+	w.server.plays(func(rw http.ResponseWriter, r *request) {
 		if r.number == 1 {
 			change(w)
 		}
 		accept(rw, r)
-	}
+	})
 	r := w.run("run", "in")
 	return w, r
 }

@@ -144,7 +144,11 @@ func TestIdleConnections(t *testing.T) {
 	}
 	t.Parallel()
 	w := newWorld(t, accept, 5)
-	w.server.http.IdleTimeout = 2500 * time.Millisecond
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.server = serveIdle(t, listener, accept, 2500*time.Millisecond)
 	w.write("schedules.toml", strings.Replace(w.text(w.server.url), `rate = "off"`, `rate = "24/min"`, 1))
 	w.want(0, "run", "in")
 	if n := w.number(`SELECT count(*) FROM attempts WHERE outcome <> 'accepted'`); n != 0 || w.server.count() != 5 {
