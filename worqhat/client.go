@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"worqcron/failpoint"
 )
 
 const (
@@ -154,7 +156,7 @@ func (c *Client) observe(ctx context.Context, t Trigger) Observation {
 	sealed := &sealedBody{data: t.Body, begins: wire.bodyBegins}
 	var body io.ReadCloser = sealed
 	var small *bytes.Reader
-	if c.own != nil && len(t.Body) <= smallBytes {
+	if c.own != nil && int64(len(t.Body)) <= failpoint.Piece("mid-body", smallBytes) {
 		small = bytes.NewReader(bytes.Clone(t.Body))
 		body = io.NopCloser(small)
 	}
