@@ -126,20 +126,5 @@ func (p *program) handOverCancel(ctx context.Context, cfg *config.Config, q canc
 	if err != nil {
 		return err
 	}
-	done, c, err := p.ask(ctx, cfg, "cancel", string(body))
-	if err != nil {
-		return err
-	}
-	if done.Message != "" {
-		return exitError{done.ExitCode, errors.New(done.Message)}
-	}
-	reader, err := store.OpenReader(ctx, cfg.Ledger.Path)
-	if err != nil {
-		return err
-	}
-	run, err := reader.FindRun(ctx, c.RunID)
-	if err == nil {
-		err = p.printResolved(run, c)
-	}
-	return errors.Join(err, reader.Close())
+	return p.handOverDecision(ctx, cfg, "cancel", string(body))
 }

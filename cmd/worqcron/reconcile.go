@@ -249,7 +249,7 @@ func printRemoteBalance(w io.Writer, b store.RemoteBalance, zone string) {
 	}
 	late := ""
 	if b.NotLookedUp > 0 {
-		late = fmt.Sprintf(", %d not looked up yet", b.NotLookedUp)
+		late = fmt.Sprintf(", %d not known", b.NotLookedUp)
 	}
 	fmt.Fprintf(w, "remote    %d completed, %d failed, %d running, %d not listed%s, as of %s\n",
 		b.Completed, b.Failed, b.Running, b.NotListed, late, localTime(*b.LookedUpAt, zone))

@@ -92,7 +92,7 @@ func (p *program) resolve(ctx context.Context, q resolveRequest, yes bool) error
 		if err != nil {
 			return err
 		}
-		return p.handOverResolve(ctx, cfg, string(body))
+		return p.handOverDecision(ctx, cfg, "resolve", string(body))
 	}
 	if err != nil {
 		return err
@@ -196,8 +196,9 @@ func (p *program) printResolved(run *store.Run, c *store.Receipt) error {
 	return nil
 }
 
-func (p *program) handOverResolve(ctx context.Context, cfg *config.Config, body string) error {
-	done, c, err := p.ask(ctx, cfg, "resolve", body)
+// handOverDecision has a daemon decide about a run, and prints how that stands then.
+func (p *program) handOverDecision(ctx context.Context, cfg *config.Config, kind, body string) error {
+	done, c, err := p.ask(ctx, cfg, kind, body)
 	if err != nil {
 		return err
 	}
