@@ -38,7 +38,6 @@ func (d *delivery) after(c *store.Chunk, r worqhat.Result, n next, before *tries
 	switch r.Outcome {
 	case worqhat.Accepted, worqhat.AcceptedNoID:
 		log.Debug("chunk accepted", "analytics_id", r.AnalyticsID)
-		d.forget(c)
 	case worqhat.Throttled:
 		log.Warn("throttled, the key waits", "retry_in", n.pauseKey)
 	case worqhat.NotSent:

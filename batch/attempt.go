@@ -11,7 +11,7 @@ import (
 )
 
 // chunk tries a chunk until it leaves the state planned or the run stops.
-func (d *delivery) chunk(ctx, send context.Context, b *bodyBuilder, t *task) error {
+func (d *worker) chunk(ctx, send context.Context, t *task) error {
 	c := t.chunk
 	before, err := d.triesBefore(ctx, c)
 	if err != nil {
@@ -23,10 +23,10 @@ func (d *delivery) chunk(ctx, send context.Context, b *bodyBuilder, t *task) err
 		if err := sleepUntil(ctx, c.NotBefore); err != nil {
 			return nil
 		}
-		if done, err := d.splitPlanned(ctx, b, t, &before); done || err != nil {
+		if done, err := d.splitPlanned(ctx, d.body, t, &before); done || err != nil {
 			return err
 		}
-		n, err := d.attempt(ctx, send, b, t, &before)
+		n, err := d.attempt(ctx, send, t, &before)
 		if err != nil || n == nil {
 			return err
 		}
@@ -48,8 +48,13 @@ func (d *delivery) triesBefore(ctx context.Context, c *store.Chunk) (t tries, er
 
 // attempt makes one try. A nil next says that none was made because the run
 // has ended.
-func (d *delivery) attempt(ctx, send context.Context, b *bodyBuilder, t *task, before *tries) (*next, error) {
-	c := t.chunk
+func (d *worker) attempt(ctx, send context.Context, t *task, before *tries) (*next, error) {
+	c, b := t.chunk, d.body
+	if d.runner.Budget.Paces(d.run.Schedule) || len(d.options.Load().Window) > 0 {
+		if err := d.settle(send); err != nil { // the wait may be a long one
+			return nil, err
+		}
+	}
 	release, err := d.admit(ctx, before)
 	if err != nil {
 		return nil, ignoreEnd(ctx, err)
@@ -79,6 +84,9 @@ func (d *delivery) attempt(ctx, send context.Context, b *bodyBuilder, t *task, b
 	if err != nil || id == 0 {
 		return nil, err
 	}
+	if err := d.settle(send); err != nil {
+		return nil, err
+	}
 	trigger := worqhat.Trigger{FlowID: d.run.FlowID, Body: body, Timeout: options.Timeout}
 	failpoint.Hit("after-intent")
 	result := d.runner.client().Trigger(send, trigger)
@@ -95,10 +103,12 @@ func (d *delivery) attempt(ctx, send context.Context, b *bodyBuilder, t *task, b
 	}
 	d.keep(c, n, body)
 	failpoint.Hit("before-outcome")
-	if err := d.outcome(send, id, result, n); err != nil {
-		return nil, err
+	d.commit(send, id, c, result, n)
+	if result.Outcome != worqhat.Accepted {
+		if err := d.settle(send); err != nil {
+			return nil, err
+		}
 	}
-	failpoint.Hit("after-outcome")
 	t.segment = 0 // its row is there
 	if paused {
 		d.runner.keepPause(send) // behind the outcome, which a crash must not make unknown
@@ -149,23 +159,3 @@ func (d *delivery) begin(ctx context.Context, t *task, hash string, bytes int64)
 
 // fullWait is the time between looks at a full disk.
 const fullWait = 5 * time.Second
-
-// outcome commits an outcome. While the disk is full it is kept and tried
-// again, and nothing new is sent; send's end gives up, and recovery will find
-// the attempt unknown.
-func (d *delivery) outcome(send context.Context, id int64, r worqhat.Result, n next) error {
-	end := store.AttemptEnd{
-		Outcome: string(r.Outcome), Reason: string(r.Reason), Detail: r.Detail, StatusCode: r.StatusCode,
-		AnalyticsID: r.AnalyticsID, Answer: r.Answer, Next: n.state, ChunkReason: n.reason, NotBefore: n.until, Split: n.split,
-	}
-	for {
-		err := d.runner.Ledger.FinishAttempt(context.WithoutCancel(send), id, end)
-		if !errors.Is(err, store.ErrFull) {
-			return err
-		}
-		d.log.Error("ledger full, an outcome waits for room", "err", err, "outcome", r.Outcome, "analytics_id", r.AnalyticsID)
-		if sleepUntil(send, time.Now().Add(fullWait)) != nil {
-			return err
-		}
-	}
-}

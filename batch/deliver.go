@@ -114,36 +114,6 @@ func (d *delivery) stop(why string) {
 	})
 }
 
-// work is one worker.
-func (d *delivery) work(ctx, send context.Context) (err error) {
-	builder, err := d.records.newBuilder()
-	if err != nil {
-		d.leave()
-		return err
-	}
-	defer builder.close()
-	for ctx.Err() == nil {
-		if d.surplus() {
-			return nil
-		}
-		var t *task
-		t, err = d.queue.next(ctx)
-		if d.sourceChanged(err) {
-			err = nil
-			break
-		}
-		if err != nil || t == nil {
-			err = ignoreEnd(ctx, err)
-			break
-		}
-		if err = d.chunk(ctx, send, builder, t); err != nil {
-			break
-		}
-	}
-	d.leave()
-	return err
-}
-
 // ignoreEnd drops an error that only says that ctx ended.
 func ignoreEnd(ctx context.Context, err error) error {
 	if ctx.Err() != nil {

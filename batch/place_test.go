@@ -123,11 +123,14 @@ func TestStopInTheWindowsWait(t *testing.T) {
 func TestStopEndsWaitsForTheBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{script: []answering{accepted, answer(429, http.Header{"Retry-After": {"3000"}}, ""), answer(401, http.Header{}, "")}}
-		// The 401 comes a second later, when the others wait out the pause.
-		late := w.script[2]
-		w.script[2] = func(r *http.Request) (*http.Response, error) {
-			time.Sleep(time.Second)
-			return late(r)
+		// The 429 comes when the other one is under way too, and the 401 a second
+		// later, when all others wait out the pause.
+		for i, after := range []time.Duration{1: time.Millisecond, 2: time.Second} {
+			soon := w.script[i]
+			w.script[i] = func(r *http.Request) (*http.Response, error) {
+				time.Sleep(after)
+				return soon(r)
+			}
 		}
 		r := testRunner(t, w)
 		start := time.Now()

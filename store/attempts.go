@@ -79,14 +79,26 @@ func (e *AttemptEnd) check() error {
 // and so is a Next that the outcome does not allow. Parallel calls share a
 // commit, also with intents.
 func (l *Ledger) FinishAttempt(ctx context.Context, attemptID int64, e AttemptEnd) error {
+	return l.FinishLater(ctx, attemptID, e)()
+}
+
+// FinishLater is FinishAttempt in two halves: wait returns after the commit, and is
+// called once. What its caller begins before that is committed with it or later.
+func (l *Ledger) FinishLater(ctx context.Context, attemptID int64, e AttemptEnd) (wait func() error) {
+	t := &transition{attemptID: attemptID, end: &e}
 	err := e.check()
 	if err == nil {
-		err = l.share(ctx, &transition{attemptID: attemptID, end: &e})
+		err = l.enqueue(ctx, t)
 	}
-	if err != nil {
-		return fmt.Errorf("outcome of attempt %d (%s): %w", attemptID, e.Outcome, err)
+	return func() error {
+		if err == nil {
+			err = <-t.done
+		}
+		if err != nil {
+			return fmt.Errorf("outcome of attempt %d (%s): %w", attemptID, e.Outcome, err)
+		}
+		return nil
 	}
-	return nil
 }
 
 // An intent: the chunk is claimed, and an open attempt of it begins. A record's

@@ -11,16 +11,15 @@ import (
 )
 
 // group lets parallel intents and outcomes share a commit: what comes while one
-// is on its way to the disk goes there together with the next. Who comes first
-// leads: it commits for all that wait, and then wakes them.
+// is on its way to the disk goes there together with the next.
 type group struct {
 	mu      sync.Mutex
-	busy    bool // a commit is under way, and somebody leads
+	busy    bool // a goroutine commits what waits, until nothing does
 	waiting []*transition
-	enough  chan struct{} // tells a leader that waits for more that they are there
-	want    int           // so many are enough; 0: no leader waits
+	enough  chan struct{} // tells it that what it waits for is there
+	want    int           // so many are enough; 0: it does not wait
 
-	// The leader's alone.
+	// Its alone.
 	open map[int64]Intent // attempts that this process began and has not finished
 }
 
@@ -30,51 +29,58 @@ type transition struct {
 	end       *AttemptEnd // an outcome
 	attemptID int64       // given for an outcome, found for an intent
 	open      Intent      // of an outcome: what was sent
-	told      chan told
+	done      chan error  // gets what came of it
 }
 
-// told is what a waiting transition learns: that it has to lead, or its result.
-type told struct {
-	lead bool
-	err  error
-}
-
-// share commits a transition, perhaps together with others, and returns after the
-// commit. Once it is on its way the end of ctx changes nothing.
-func (l *Ledger) share(ctx context.Context, t *transition) error {
+// enqueue has a transition committed, perhaps together with others; in order, with
+// those of one caller. Once it is on its way the end of ctx changes nothing.
+func (l *Ledger) enqueue(ctx context.Context, t *transition) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	t.told = make(chan told, 1)
+	t.done = make(chan error, 1)
 	g := &l.group
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.waiting = append(g.waiting, t)
 	if g.want > 0 && len(g.waiting) >= g.want {
 		g.want = 0
 		g.enough <- struct{}{}
 	}
-	lead := !g.busy
-	g.busy = true
-	g.mu.Unlock()
-	if !lead {
-		if news := <-t.told; !news.lead {
-			return news.err
-		}
+	if !g.busy {
+		g.busy = true
+		go l.commitWaiting(context.WithoutCancel(ctx)) // of the first of them only
 	}
-	all := g.gather()
-	err := l.commit(ctx, all, t)
-	g.passOn()
-	return err
+	return nil
 }
 
-// With so many transitions under way a leader waits, that long at most, until
-// half of them are there: a commit costs as much as a dozen of them.
+// share is enqueue, and returns after the commit.
+func (l *Ledger) share(ctx context.Context, t *transition) error {
+	if err := l.enqueue(ctx, t); err != nil {
+		return err
+	}
+	return <-t.done
+}
+
+// commitWaiting commits until nothing waits.
+func (l *Ledger) commitWaiting(ctx context.Context) {
+	for {
+		all := l.group.gather()
+		if all == nil {
+			return
+		}
+		l.commit(ctx, all)
+	}
+}
+
+// With so many transitions under way a commit waits, that long at most, until
+// half of them are there: it costs as much as a dozen of them.
 const (
 	manyUnderWay  = 16
 	maxGatherWait = 2 * time.Millisecond
 )
 
-// gather takes what waits.
+// gather takes what waits; nil: nothing does, and the next one begins anew.
 func (g *group) gather() (all []*transition) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -97,37 +103,20 @@ func (g *group) gather() (all []*transition) {
 		g.want = 0
 	}
 	all, g.waiting = g.waiting, nil
+	g.busy = all != nil
 	return all
 }
 
-// passOn lets the first that waits lead, if there is one.
-func (g *group) passOn() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if len(g.waiting) == 0 {
-		g.busy = false
-		return
-	}
-	g.waiting[0].told <- told{lead: true}
-}
-
-// commit commits transitions together, tells all but the leader, and returns the
-// leader's result. If one of them fails, nothing of the others may hang on it, so
-// each is written again by itself.
-func (l *Ledger) commit(ctx context.Context, all []*transition, leader *transition) (own error) {
-	ctx = context.WithoutCancel(ctx) // of one of them only
+// commit commits transitions together, and tells each. If one of them fails,
+// nothing of the others may hang on it, so each is written again by itself.
+func (l *Ledger) commit(ctx context.Context, all []*transition) {
 	refused, err := l.commitTogether(ctx, all)
 	for i, t := range all {
 		if refused && len(all) > 1 {
 			_, err = l.commitTogether(ctx, all[i:i+1])
 		}
-		if t == leader {
-			own = err
-		} else {
-			t.told <- told{err: err}
-		}
+		t.done <- err
 	}
-	return own
 }
 
 // commitTogether is one transaction. refused says that one of several was not

@@ -16,11 +16,12 @@ func TestOneOfAGroupFails(t *testing.T) {
 	r := planned(t, l, slotRun("orders"), 3)
 	var all []*transition
 	for _, chunk := range []int64{1, 7, 2} {
-		all = append(all, &transition{told: make(chan told, 1), begin: &Intent{Run: r.ID, Chunk: chunk, BodyHash: "hash", BodyBytes: 10}})
+		all = append(all, &transition{done: make(chan error, 1), begin: &Intent{Run: r.ID, Chunk: chunk, BodyHash: "hash", BodyBytes: 10}})
 	}
-	must(t, l.commit(ctx, all, all[0]))
-	wantErr(t, (<-all[1].told).err, ErrState)
-	must(t, (<-all[2].told).err)
+	l.commit(ctx, all)
+	must(t, <-all[0].done)
+	wantErr(t, <-all[1].done, ErrState)
+	must(t, <-all[2].done)
 	for chunk, want := range map[int64]ChunkState{1: ChunkSending, 2: ChunkSending, 3: ChunkPlanned} {
 		if got := chunkState(t, l, r, chunk); got != want {
 			t.Errorf("chunk %d is %s, want %s", chunk, got, want)
@@ -71,9 +72,6 @@ func TestSharedCommits(t *testing.T) {
 	}
 	if n := count(t, l, `SELECT count(*) FROM chunks WHERE state = 'accepted'`); n != workers*each {
 		t.Errorf("%d chunks accepted, want %d", n, workers*each)
-	}
-	if l.group.busy || len(l.group.waiting) > 0 {
-		t.Error("the group did not come to rest")
 	}
 	_ = l.halt(errors.New("the disk is gone")) // what it returns is for the one who halts
 	for range 3 {

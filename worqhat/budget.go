@@ -150,6 +150,14 @@ func (b *Budget) Pause(until time.Time, reason string) (longer bool) {
 	return true
 }
 
+// Paces says whether triggers of a schedule may have to wait for more than others
+// to come home: for a token, or the end of a pause.
+func (b *Budget) Paces(schedule string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.limiter.Limit() != rate.Inf || b.queue(schedule).limiter.Limit() != rate.Inf || b.pausedUntil.After(time.Now())
+}
+
 // Paused says until when and why all callers wait; the zero time if they don't.
 func (b *Budget) Paused() (until time.Time, reason string) {
 	b.mu.Lock()
