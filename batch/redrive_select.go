@@ -263,7 +263,7 @@ func listOf(numbers []int64) string {
 // reasonOf is the fixed word for why a chunk failed.
 func reasonOf(reason string, last store.LastAttempt) string {
 	switch {
-	case strings.HasPrefix(reason, "resolved as "+string(DecideAbandon)):
+	case strings.HasPrefix(reason, DecideAbandon.action()):
 		return reasonAbandoned
 	case strings.HasPrefix(reason, "taken over "):
 		return reasonTakenOver

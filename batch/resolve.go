@@ -19,6 +19,17 @@ const (
 	DecideAbandon  Decision = "abandon"  // it was not, and will not be sent: failed
 )
 
+// action names the decision in the audit, and as the reason of its chunks.
+func (d Decision) action() string {
+	switch d {
+	case DecideResend:
+		return "resolved: to be sent again"
+	case DecideAbandon:
+		return "resolved: abandoned"
+	}
+	return "resolved as " + string(d)
+}
+
 // Resolution settles unknown chunks of a run.
 type Resolution struct {
 	Decision Decision
@@ -55,7 +66,7 @@ func (r *Runner) Resolve(ctx context.Context, run *store.Run, res Resolution) (i
 func (r *Runner) resolveChunks(ctx context.Context, run *store.Run, next store.ChunkState, res Resolution) (resolved int64, err error) {
 	one := func(chunk int64) error {
 		err := r.Ledger.ResolveChunk(ctx, run, next, store.Audit{
-			Action: "resolved as " + string(res.Decision), RunID: run.RunID, Chunk: chunk, Actor: res.Actor, Reason: res.Reason,
+			Action: res.Decision.action(), RunID: run.RunID, Chunk: chunk, Actor: res.Actor, Reason: res.Reason,
 		})
 		if err != nil {
 			return err
@@ -90,7 +101,7 @@ func (r *Runner) resolveChunks(ctx context.Context, run *store.Run, next store.C
 		}
 	}
 	unbegun, err := r.Ledger.ResolveSegments(ctx, run, next, store.Audit{
-		Action: "resolved as " + string(res.Decision), RunID: run.RunID, Actor: res.Actor, Reason: res.Reason,
+		Action: res.Decision.action(), RunID: run.RunID, Actor: res.Actor, Reason: res.Reason,
 	})
 	if resolved += unbegun; err != nil {
 		return resolved, err

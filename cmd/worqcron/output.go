@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -151,50 +152,64 @@ func (p *program) printRun(ctx context.Context, r *store.Reader, c *store.Receip
 	return p.printTrouble(ctx, r, run, c)
 }
 
-// printTrouble lists what of a run was not accepted, with its reasons and places:
-// failed chunks, those that wait for a decision, and dead records.
+// printTrouble lists what of a run was not accepted, with its reasons and places,
+// and how to go on: failed chunks, those that wait for a decision, dead records,
+// and what a stopped run has left.
 func (p *program) printTrouble(ctx context.Context, r *store.Reader, run *store.Run, c *store.Receipt) error {
 	if c.Chunks.Failed > 0 {
 		fmt.Fprintf(p.out, "\nfailed: not accepted, and not sent again by itself\n")
-		if err := p.printInState(ctx, r, run, store.ChunkFailed, c.Chunks.Failed); err != nil {
+		mended, err := p.printInState(ctx, r, run, store.ChunkFailed, c.Chunks.Failed)
+		if err != nil {
 			return err
 		}
-		fmt.Fprintf(p.out, "  worqcron redrive %s\n", run.Name())
+		if mended < c.Chunks.Failed {
+			fmt.Fprintf(p.out, "  worqcron redrive %s\n", run.Name())
+		}
 	}
 	if c.Chunks.Unknown > 0 {
 		fmt.Fprintf(p.out, "\nheld: sent, but the answer is unknown\n")
-		if err := p.printInState(ctx, r, run, store.ChunkUnknown, c.Chunks.Unknown); err != nil {
+		if _, err := p.printInState(ctx, r, run, store.ChunkUnknown, c.Chunks.Unknown); err != nil {
 			return err
 		}
 		fmt.Fprintf(p.out, "  worqcron resolve %s --accepted | --resend | --abandon --reason TEXT\n", run.Name())
 	}
-	return p.printDead(ctx, r, run, c.Records.Dead)
+	if err := p.printDead(ctx, r, run, c.Records.Dead); err != nil {
+		return err
+	}
+	if run.State == store.Stopped && c.Chunks.Pending > 0 {
+		fmt.Fprintf(p.out, "\nstopped: %s not sent yet\n  worqcron run %s\n", count(c.Chunks.Pending, "chunk"), run.Schedule)
+	}
+	return nil
 }
 
-// printInState lists the chunks in a state, of which there are total.
-func (p *program) printInState(ctx context.Context, r *store.Reader, run *store.Run, state store.ChunkState, total int64) error {
+// printInState lists the chunks in a state, of which there are total. mended are
+// those listed that went out since, as chunks of another run.
+func (p *program) printInState(ctx context.Context, r *store.Reader, run *store.Run, state store.ChunkState, total int64) (mended int64, err error) {
 	files, err := r.Files(ctx, run.ID)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	list, err := r.ChunksInState(ctx, run.ID, state, 0, maxPrinted)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, chunk := range list {
 		j, _, err := chunkDetails(ctx, r, run, files, chunk)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		fmt.Fprintf(p.out, "  chunk %d, %s, key %s, from %s: %s\n", chunk.Chunk, count(chunk.Records, "record"), chunk.Key, placeText(j.Source), chunk.Reason)
 		for _, a := range j.RedrivenAs {
 			fmt.Fprintf(p.out, "    sent again as chunk %d of %s: %s\n", a.Chunk, a.Run, a.Status)
 		}
+		if slices.ContainsFunc(j.RedrivenAs, func(a againJSON) bool { return a.Status == string(store.ChunkAccepted) }) {
+			mended++
+		}
 	}
 	if more := total - int64(len(list)); more > 0 {
 		fmt.Fprintf(p.out, "  … and %s more\n", count(more, "chunk"))
 	}
-	return nil
+	return mended, nil
 }
 
 // printReceipt prints a run's balance for a person.
