@@ -233,7 +233,7 @@ func (q *reader) attempts(l *ledger) {
 		var action string
 		err := r.Scan(&chunk, &action)
 		switch c := l.chunks[chunk]; {
-		case c != nil && strings.HasSuffix(action, "resend"):
+		case c != nil && action == "resolved: to be sent again":
 			c.resends++
 		case c != nil && strings.HasSuffix(action, "accepted"):
 			c.acceptedByPerson++

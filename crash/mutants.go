@@ -29,13 +29,14 @@ var mutants = []mutant{
 		edits: []edit{
 			{
 				"batch/attempt.go", "result := d.runner.client().Trigger(",
-				`if err := d.outcome(send, id, worqhat.Result{Outcome: worqhat.AcceptedNoID, Reason: "early", StatusCode: 200}, next{state: store.ChunkAccepted}); err != nil {
+				`d.commit(send, id, c, worqhat.Result{Outcome: worqhat.AcceptedNoID, Reason: "early", StatusCode: 200}, next{state: store.ChunkAccepted})
+				if err := d.settle(send); err != nil {
 					return nil, err
 				}
 				failpoint.Hit("after-intent")
 				result := d.runner.client().Trigger(`,
 			},
-			{"batch/attempt.go", "d.outcome(send, id, result, n)", "error(nil)"},
+			{"batch/attempt.go", "d.commit(send, id, c, result, n)", ""},
 		},
 	},
 	{
