@@ -48,10 +48,11 @@ var (
 const insertPause = `
 INSERT INTO pauses (schedule, source, paused_at, reason, paused_by, resumed_by) VALUES (?, ?, ?, ?, ?, '') ON CONFLICT DO NOTHING`
 
-const pauseWaiting = `UPDATE slots SET state = 'skipped', reason = ?2, decided_at = ?3 WHERE schedule = ?1 AND state = 'waiting'`
+const pauseWaiting = `UPDATE slots SET state = 'skipped', reason = ?2, decided_at = ?3 WHERE schedule = ?1 AND state = 'waiting'
+  AND reason NOT LIKE '` + ArrivedReason + `%'`
 
 // PauseSchedule records that nothing of a schedule runs from now on; what waits is
-// skipped. ErrPaused if the same source paused it before.
+// skipped, but for files that arrived: they wait for the end of the pause. ErrPaused if the same source paused it before.
 func (l *Ledger) PauseSchedule(ctx context.Context, p Pause) error {
 	now := ms(time.Now())
 	return l.write(ctx, func(tx *sql.Tx) error {

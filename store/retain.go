@@ -185,14 +185,18 @@ DELETE FROM slots WHERE (schedule, scheduled_for) IN (
   LIMIT ?3)`
 
 // RemoveSlots removes so many slots at most of one schedule that were due and
-// decided before an instant and have no run. It begins behind a schedule ("": with
+// decided before an instant and have no run, and with them what is known of files
+// that arrived and are gone. It begins behind a schedule ("": with
 // the first) and says which one it looked at; "" if there is none left.
 func (l *Ledger) RemoveSlots(ctx context.Context, behind string, before time.Time, limit int64) (schedule string, rows int64, err error) {
 	if err := l.ro.QueryRowContext(ctx, nextSlotSchedule, behind).Scan(&schedule); err != nil || schedule == "" {
 		return "", 0, err
 	}
 	err = l.write(ctx, func(tx *sql.Tx) error {
-		rows, err = changed(tx.ExecContext(ctx, removeSlots, schedule, ms(before), limit))
+		if rows, err = changed(tx.ExecContext(ctx, removeSlots, schedule, ms(before), limit)); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, removeArrivals, schedule, ms(before), limit)
 		return err
 	})
 	return schedule, rows, err

@@ -47,14 +47,17 @@ type Run struct {
 }
 
 // Name is the run as a person calls it: orders@2026-11-24T02:30, in the
-// schedule's zone, with #2 for the second of a slot.
+// schedule's zone, as exactly as need be, with #2 for the second of a slot.
 func (r *Run) Name() string {
 	at := r.ScheduledFor
 	if zone, err := time.LoadLocation(r.Zone); err == nil {
 		at = at.In(zone)
 	}
 	layout := "2006-01-02T15:04"
-	if at.Second() != 0 {
+	switch {
+	case at.Nanosecond() != 0: // a file that arrived
+		layout = "2006-01-02T15:04:05.000"
+	case at.Second() != 0:
 		layout = "2006-01-02T15:04:05"
 	}
 	name := r.Schedule + "@" + at.Format(layout)

@@ -19,6 +19,9 @@ const Resumed = "resumed"
 // IsQueued says that a slot waits because of overlap = "queue".
 func (s Slot) IsQueued() bool { return strings.HasPrefix(s.Reason, Queued) }
 
+// IsArrival says that a slot waits because a file arrived.
+func (s Slot) IsArrival() bool { return strings.HasPrefix(s.Reason, ArrivedReason) }
+
 const supersedeQueued = `
 UPDATE slots SET state = 'missed', reason = 'superseded', decided_at = ?2
 WHERE schedule = ?1 AND state = 'waiting' AND reason LIKE '` + Queued + `%' AND scheduled_for < ?3`

@@ -356,6 +356,22 @@ CREATE TABLE pauses (
 CREATE UNIQUE INDEX pauses_open ON pauses (schedule, source) WHERE resumed_at IS NULL;
 CREATE INDEX pauses_by_end ON pauses (schedule, resumed_at);
 
+-- Files that arrived, each with the slot that it made.
+CREATE TABLE arrivals (
+    schedule      TEXT    NOT NULL,           -- the schedule's name
+    scheduled_for INTEGER NOT NULL,           -- its slot: when it was detected, never a whole second
+    path          TEXT    NOT NULL,           -- where it lay
+    size          INTEGER NOT NULL,           -- bytes on disk
+    mtime_ns      INTEGER NOT NULL,           -- nanoseconds since 1970, as last seen
+    changed_ns    INTEGER NOT NULL,           -- the same of its inode's last change; 0: not known
+    inode         INTEGER NOT NULL,           -- its number in the file system, as last seen
+    content_hash  TEXT    NOT NULL,           -- cryptographic, of the bytes on disk
+    lies_there    INTEGER NOT NULL CHECK (lies_there IN (0, 1)), -- 0: it went, was replaced, or its slot was given up
+    PRIMARY KEY (schedule, scheduled_for)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX arrivals_lying ON arrivals (schedule, path) WHERE lies_there;
+CREATE INDEX arrivals_by_path ON arrivals (schedule, path, scheduled_for);
+
 -- +goose StatementBegin
 CREATE TRIGGER chunks_keep_accepted BEFORE UPDATE OF state ON chunks
 WHEN OLD.state = 'accepted' AND NEW.state <> 'accepted'
