@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -76,7 +77,8 @@ func (r *Runner) plan(ctx context.Context, job *Job, run *store.Run, o Order) (*
 }
 
 // openSource takes the snapshot, when the files have settled. path is what the
-// source's path became; "" if it has no expressions.
+// source's path became; "" if it has no expressions. The run of a file that arrived
+// reads that one alone, and path is its.
 func (r *Runner) openSource(ctx context.Context, job *Job, run *store.Run, o Order) (snap *source.Snapshot, path string, err error) {
 	options, err := sourceOptions(*job.Source, run)
 	if err != nil {
@@ -85,9 +87,16 @@ func (r *Runner) openSource(ctx context.Context, job *Job, run *store.Run, o Ord
 	if options.Base != "" {
 		path = options.Path
 	}
+	arrival, arrived, err := r.Ledger.Arrival(ctx, run.Schedule, run.ScheduledFor)
+	if err != nil {
+		return nil, "", err
+	}
+	if arrived {
+		path = arrival.Path
+	}
 	waited := false
 	snap, err = source.OpenSettled(ctx, options, source.Settling{
-		For: job.Files.Settle, AtMost: job.Files.SettleTimeout,
+		For: job.Files.Settle, AtMost: job.Files.SettleTimeout, Only: arrival.Path,
 		Waiting: func(path string, until time.Duration) {
 			waited = true
 			o.Progress.wait(path)
@@ -99,12 +108,15 @@ func (r *Runner) openSource(ctx context.Context, job *Job, run *store.Run, o Ord
 		o.Progress.wait("")
 	}
 	switch {
-	case err == nil:
-		return snap, path, nil
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && err != nil:
 		return nil, "", context.Cause(ctx)
+	case arrived && errors.Is(err, fs.ErrNotExist): // gone since it arrived
+		snap, err = source.OpenFiles(options, nil)
 	}
-	return nil, "", &PlanError{err}
+	if err != nil {
+		return nil, "", &PlanError{err}
+	}
+	return snap, path, nil
 }
 
 func (r *Runner) planHead(job *Job, run *store.Run, s shape) (h store.PlanHead, err error) {

@@ -72,7 +72,7 @@ func (r *Runner) keptBodies() *keptBodies {
 
 // Order is what is asked of one run.
 type Order struct {
-	Origin       string    // "slot", "catch-up", "manual" or OriginBackfill
+	Origin       string    // "slot", "catch-up", "manual", OriginBackfill or OriginArrival
 	ScheduledFor time.Time // the slot; zero: a run by hand without one
 	New          bool      // start afresh although something could be resumed
 	Force        bool      // send everything again, whatever was accepted before
@@ -97,6 +97,10 @@ const (
 // OriginBackfill is the origin of runs of past slots that a person asked for. They
 // are sent within the share of the budget that all backfills have.
 const OriginBackfill = "backfill"
+
+// OriginArrival is the origin of runs of files that arrived. Such a run reads its file
+// alone.
+const OriginArrival = "arrival"
 
 // byPerson says whether a person asks, and not the time: an earlier run of the slot
 // can then go on, and a slot that was decided before runs after all.

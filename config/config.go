@@ -51,9 +51,10 @@ type Ledger struct {
 // Schedule is one [schedules.NAME]: when, and what.
 type Schedule struct {
 	scheduler.Schedule
-	Cron       string // as written; "" with At
-	At         string // as written; "" with Cron
+	Cron       string // as written; "" with At or OnArrival
+	At         string // as written; "" with Cron or OnArrival
 	Timezone   string
+	OnArrival  bool   // files make its slots, and its Spec has none
 	Paused     bool   // by the file; the command is the ledger's matter
 	PausedNote string // why, in the person's own words
 	Job        batch.Job

@@ -23,6 +23,8 @@ func (r *reader) finishTime(table *node, s *settings) {
 	}
 	cron, at := table.child("cron"), table.child("at")
 	switch {
+	case s.schedule.OnArrival:
+		r.finishArrival(table, s, zone)
 	case cron == nil && at == nil:
 		r.reject(table.keyOffset, fmt.Sprintf("schedule %q has no cron", table.key), `add cron = "30 2 * * *", or at = "2027-01-31T09:00:00" for once`)
 	case cron != nil && at != nil:

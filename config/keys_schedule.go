@@ -22,7 +22,7 @@ func scheduleKeys() section {
 		name:  scheduleSection,
 		doc:   "What runs when. The table's name is the schedule's: lower-case letters, digits, `_`, `.` and `-`, 64 at most, a letter or digit first. A name with a dot needs quotes: `[schedules.\"eu.orders\"]`.",
 		below: []string{"source", "chunk", "delivery"},
-		later: []string{"after", "on_arrival", "renamed_from", "expect"},
+		later: []string{"after", "renamed_from", "expect"},
 		keys: append([]key{
 			{
 				name: "cron", words: "this or `at` is required", own: true,
@@ -57,7 +57,7 @@ func scheduleKeys() section {
 				kind: durationKind(func(s *settings) *time.Duration { return &s.schedule.CatchUpWindow }, time.Second, 366*day),
 				doc:  "A slot older than this is not run late, and an interrupted run older than this is not resumed by itself.",
 			},
-		}, append(slotKeys(), []key{
+		}, append(append(slotKeys(), arrivalKeys()...), []key{
 			{
 				name: "max_duration", standard: `"off"`,
 				kind: durationOrOffKind(func(s *settings) *time.Duration { return &s.schedule.Job.Delivery.MaxDuration }, time.Second, 366*day),

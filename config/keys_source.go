@@ -40,7 +40,7 @@ func fileKeys() []key {
 		{
 			name: "settle", standard: `"0s"`,
 			kind: durationKind(func(s *settings) *time.Duration { return &files(s).Settle }, 0, day),
-			doc:  "A run reads a file only when its size and time have not changed for so long, and waits for those that lie there when it begins. A file that comes meanwhile is taken along if it has settled too, else it is left to the next run. 0s does not wait; a file that grows while it is read fails the run anyway, before anything is sent.",
+			doc:  "A run reads a file only when its size and time have not changed for so long, and waits for those that lie there when it begins. A file that comes meanwhile is taken along if it has settled too, else it is left to the next run. With `on_arrival` it is 10s unless it is set here or in [defaults]. 0s does not wait; a file that grows while it is read fails the run anyway, before anything is sent.",
 		},
 		{
 			name: "settle_timeout", standard: `"1h"`,

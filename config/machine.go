@@ -25,7 +25,11 @@ func (r *reader) lookAround() {
 			continue
 		}
 		written := r.schedules[s.Name].child("source").child("path")
-		r.lookForFolder(written, source.PathPattern(s.Job.Source.Path))
+		hint := "each run fails until the folder is there"
+		if s.OnArrival {
+			hint = "no file arrives until the folder is there"
+		}
+		r.lookForFolder(written, source.PathPattern(s.Job.Source.Path), hint)
 	}
 }
 
@@ -58,10 +62,9 @@ func (r *reader) lookForKey(table *node) {
 }
 
 // lookForFolder reports a source whose folder is not there.
-func (r *reader) lookForFolder(written *node, pattern string) {
+func (r *reader) lookForFolder(written *node, pattern, hint string) {
 	folder, _ := doublestar.SplitPattern(pattern)
 	info, err := os.Stat(folder)
-	const hint = "each run fails until the folder is there"
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		r.warn(written.offset, fmt.Sprintf("path: folder %s does not exist", folder), hint)

@@ -15,6 +15,7 @@ type Settling struct {
 	For     time.Duration                          // no change of size or time for so long; 0 waits for nothing
 	AtMost  time.Duration                          // then OpenSettled gives up
 	Waiting func(path string, until time.Duration) // told once if it has to wait at all; may be nil
+	Only    string                                 // of the files that the path names, just this one; "": all
 }
 
 // OpenSettled is OpenSnapshot for files that may still be written. It waits
@@ -27,6 +28,9 @@ type Settling struct {
 // future; from then on the file is watched. One that goes on changing is an
 // *Error when w.AtMost has passed. The end of ctx ends the wait with its cause.
 func OpenSettled(ctx context.Context, o Options, w Settling) (*Snapshot, error) {
+	if w.For <= 0 && w.Only != "" {
+		return OpenFiles(o, []string{w.Only})
+	}
 	if w.For <= 0 || o.Path == Stdin {
 		return OpenSnapshot(o)
 	}
@@ -90,9 +94,11 @@ func (v *vigil) look() ([]*sight, error) {
 		return nil, err
 	}
 	defer t.close()
-	paths, err := t.match()
-	if err != nil {
-		return nil, err
+	paths := []string{v.wait.Only}
+	if v.wait.Only == "" {
+		if paths, err = t.match(); err != nil {
+			return nil, err
+		}
 	}
 	var files []*sight
 	for _, path := range paths {

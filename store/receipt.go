@@ -20,7 +20,7 @@ type Receipt struct {
 	Status       RunState      `json:"status"`
 	Reason       string        `json:"reason"`
 	FlowID       string        `json:"flow_id"`
-	SourcePath   string        `json:"source_path,omitempty"` // as rendered, where the source's path has expressions
+	SourcePath   string        `json:"source_path,omitempty"` // as rendered, where the source's path has expressions; or the file that arrived
 	StartedAt    time.Time     `json:"started_at"`
 	FinishedAt   *time.Time    `json:"finished_at"`
 	Chunks       ChunkBalance  `json:"chunks"`

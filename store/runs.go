@@ -31,7 +31,7 @@ type Run struct {
 	Shape      string
 	Job        string // JSON, batch's own
 	Payload    string
-	SourcePath string // the source's path with its expressions rendered; "" where it has none
+	SourcePath string // the source's path with its expressions rendered, or the file that arrived; "" where it is as configured
 	StartedAt  time.Time
 	PlannedAt  *time.Time
 	FinishedAt *time.Time

@@ -40,7 +40,7 @@ CREATE TABLE runs (
     shape             TEXT    NOT NULL,          -- hash of what decides a body and its destination
     job               TEXT    NOT NULL,          -- JSON: the options that shape bodies, as planned
     payload           TEXT    NOT NULL,          -- rendered members of the body
-    source_path       TEXT    NOT NULL,          -- the source's path, its expressions rendered; '' where it has none
+    source_path       TEXT    NOT NULL,          -- the source's path, its expressions rendered, or the file that arrived; '' where it is as configured
     started_at        INTEGER NOT NULL,          -- when this row was written
     planned_at        INTEGER,                   -- NULL until all chunks are committed
     finished_at       INTEGER,                   -- NULL while planning or delivering
