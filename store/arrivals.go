@@ -15,8 +15,8 @@ const ArrivedReason = "arrived: "
 
 // Reasons of slots of files that were not read.
 const (
-	ReplacedUnread = "replaced by other content before it was read"
-	RemovedUnread  = "removed before it was read"
+	ReplacedUnread = "replaced by other content before its run"
+	RemovedUnread  = "removed before its run"
 )
 
 // Arrival is a file that arrived at a path, and whose slot it made.
@@ -86,6 +86,18 @@ func (r *Reader) Arrival(ctx context.Context, schedule string, scheduledFor time
 		return Arrival{}, false, nil
 	}
 	return a, err == nil, err
+}
+
+const arrivalsAround = `
+SELECT (SELECT max(scheduled_for) FROM arrivals WHERE schedule = ?1 AND scheduled_for < ?2),
+       (SELECT min(scheduled_for) FROM arrivals WHERE schedule = ?1 AND scheduled_for >= ?3)`
+
+// ArrivalsAround returns the last slot that a file made before from, and the first one
+// at until or later; nil where there is none.
+func (r *Reader) ArrivalsAround(ctx context.Context, schedule string, from, until time.Time) (before, after *time.Time, err error) {
+	var b, a sql.NullInt64
+	err = r.ro.QueryRowContext(ctx, arrivalsAround, schedule, ms(from), ms(until)).Scan(&b, &a)
+	return timeOrNil(b), timeOrNil(a), err
 }
 
 const (

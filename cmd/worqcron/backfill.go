@@ -114,6 +114,8 @@ func (q *backfillRequest) read(s config.Schedule, times [2]string) (err error) {
 		return usageError{errors.New("backfill: give --from and --to\n  hint: --from 2026-11-01 --to 2026-11-08 is the week from the 1st to the 7th")}
 	case q.Only != onlyMissing && q.Only != onlyFailed && q.Only != onlyAll:
 		return usageError{fmt.Errorf("backfill: --only %q: use missing, failed or all", q.Only)}
+	case s.OnArrival:
+		return usageError{fmt.Errorf("backfill: files make schedule %s due when they arrive, so it has no times to make up for\n  hint: 'worqcron run %s' sends what lies there and was not delivered", s.Name, s.Name)}
 	case readsStdin(s):
 		return usageError{fmt.Errorf("backfill: schedule %s reads the standard input, which has no past", s.Name)}
 	}

@@ -17,7 +17,8 @@ type checkJSON struct {
 	OK       bool             `json:"ok"`
 	Errors   []config.Problem `json:"errors"`
 	Warnings []config.Problem `json:"warnings"`
-	Paused   []pauseJSON      `json:"paused,omitempty"` // schedules of which nothing runs now
+	Paused   []pauseJSON      `json:"paused,omitempty"`   // schedules of which nothing runs now
+	Arrivals []arrivalsJSON   `json:"arrivals,omitempty"` // schedules that files make due, and how many of them wait
 }
 
 func newCheck(p *program) *cobra.Command {
@@ -27,7 +28,7 @@ func newCheck(p *program) *cobra.Command {
 		Long: `check reads the configuration and prints every mistake with its file, line and
 column and a hint, all at once. Warnings (a missing directory, a missing key)
 do not stop the daemon; they fail the runs that they concern. It also names the
-schedules that are paused.`,
+schedules that are paused, and how many files wait where files make them due.`,
 		Args: exactly(),
 		RunE: func(c *cobra.Command, _ []string) error { return p.check(c.Context()) },
 	}
@@ -47,6 +48,13 @@ func (p *program) check(ctx context.Context) error {
 	default:
 		result.Warnings = append(result.Warnings, c.Warnings...)
 		if result.Paused, err = p.pausedNow(ctx, c); err != nil {
+			return err
+		}
+		table, err := p.pausedTimetable(ctx, c)
+		if err != nil {
+			return err
+		}
+		if result.Arrivals, err = p.arrivals(ctx, c, table); err != nil {
 			return err
 		}
 	}
@@ -74,6 +82,11 @@ func (p *program) printProblems(r checkJSON, c *config.Config) {
 	for _, j := range r.Paused {
 		s, _ := c.Schedule(j.Schedule)
 		fmt.Fprintln(p.out, j.text(s))
+	}
+	for _, j := range r.Arrivals {
+		if j.Waiting > 0 {
+			fmt.Fprintf(p.out, "%s: %s for its run\n", j.Schedule, filesWait(j.Waiting))
+		}
 	}
 	if r.OK {
 		fmt.Fprintf(p.out, "%s: good, %s\n", c.File, count(int64(len(c.Schedules)), "schedule"))

@@ -75,9 +75,13 @@ func (p *program) next(ctx context.Context, f nextFlags, args []string) error {
 		}
 		slots = append(slots, more...)
 	}
+	arrivals, err := p.nextArrivals(ctx, f, list)
+	if err != nil {
+		return err
+	}
 	sort.SliceStable(slots, func(i, j int) bool { return slots[i].ScheduledFor.Before(slots[j].ScheduledFor) })
 	if p.json {
-		return printJSON(p.out, map[string]any{"slots": slots})
+		return printJSON(p.out, map[string]any{"slots": slots, "arrivals": arrivals})
 	}
 	for _, s := range slots {
 		fmt.Fprintf(p.out, "%-20s  %s  %s", s.Schedule, s.Local, s.ScheduledFor.Format("2006-01-02T15:04:05Z"))
@@ -86,7 +90,14 @@ func (p *program) next(ctx context.Context, f nextFlags, args []string) error {
 		}
 		fmt.Fprintln(p.out)
 	}
-	if len(slots) == 0 {
+	for _, a := range arrivals {
+		fmt.Fprintf(p.out, "%-20s  when a file arrives: %s", a.Schedule, a.Path)
+		if text := a.waits(); text != "" {
+			fmt.Fprintf(p.out, " (%s)", text)
+		}
+		fmt.Fprintln(p.out)
+	}
+	if len(slots)+len(arrivals) == 0 {
 		fmt.Fprintln(p.err, "no slots")
 	}
 	return nil

@@ -45,8 +45,8 @@ func newPause(p *program) *cobra.Command {
 		Use:   "pause NAME",
 		Short: "let nothing of a schedule run until 'resume'",
 		Long: `pause keeps a schedule from running by itself, also across restarts. Each of its
-slots is recorded as skipped, with your reason; what waits is skipped too. A run
-under way goes on ('worqcron cancel' ends one), and 'worqcron run' works as ever.`,
+slots is recorded as skipped, with your reason; what waits is skipped too, except
+files that arrived (on_arrival): they wait until it goes on. A run under way goes on ('worqcron cancel' ends one), and 'worqcron run' works as ever.`,
 		Example: `  worqcron pause orders --reason 'the warehouse is moving'`,
 		Args:    exactly("NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -211,6 +211,8 @@ func (j pauseJSON) text(s config.Schedule) string {
 		return fmt.Sprintf("%s is %s, by %s", j.Schedule, store.Pause{Reason: j.Reason}, j.By)
 	case j.Paused:
 		return fmt.Sprintf("%s is %s since %s, by %s", j.Schedule, store.Pause{Reason: j.Reason}, localTime(*j.Since, s.Timezone), j.By)
+	case s.OnArrival:
+		return j.Schedule + " is not paused; its next slot is when a file arrives"
 	case j.Next == nil:
 		return j.Schedule + " is not paused; it has no slots ahead"
 	default:

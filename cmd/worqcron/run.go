@@ -98,7 +98,7 @@ func (p *program) run(ctx context.Context, q runRequest, at string, acceptRestor
 		return usageError{fmt.Errorf("--limit must not be negative")}
 	}
 	if at != "" {
-		slot, err := parseSlot(s, at)
+		slot, err := p.slotMeant(ctx, cfg, s, at)
 		if err != nil {
 			return err
 		}
@@ -173,6 +173,14 @@ func (p *program) runHere(ctx context.Context, cfg *config.Config, s config.Sche
 		err = exitError{exitInterrupted, errors.New("interrupted: 'worqcron run " + q.Schedule + "' goes on")}
 	}
 	return c, err
+}
+
+// slotMeant reads --at.
+func (p *program) slotMeant(ctx context.Context, cfg *config.Config, s config.Schedule, text string) (time.Time, error) {
+	if s.OnArrival {
+		return p.arrivalSlot(ctx, cfg, s, text)
+	}
+	return parseSlot(s, text)
 }
 
 // parseSlot reads --at and checks that it is a slot of the schedule.

@@ -57,6 +57,8 @@ type daemon struct {
 	turns  map[string]*sync.Mutex // by schedule
 
 	backfilling map[string]bool // by schedule
+
+	reloaded chan struct{} // holds one: the watches for files are to look at the configuration
 }
 
 // busyRun is a run under way.
@@ -123,11 +125,13 @@ func (d *daemon) run(ctx context.Context) error {
 	d.scheduler = scheduler.New(slots{d, ctx}, d.log)
 	d.scheduler.Set(table)
 	d.startAllWaiting(ctx)
+	d.reloaded = make(chan struct{}, 1)
 
 	parts, pctx := errgroup.WithContext(ctx)
 	parts.Go(func() error { return d.scheduler.Run(pctx) })
 	parts.Go(func() error { return d.serveRequests(pctx) })
 	parts.Go(func() error { return d.retain(pctx) })
+	parts.Go(func() error { return d.watchArrivals(pctx) })
 	parts.Go(func() error { return watchdog(pctx) })
 	parts.Go(func() error {
 		for {
@@ -215,6 +219,10 @@ func (d *daemon) reload(ctx context.Context) {
 		d.log.Error("configuration loaded, but the times of its schedules are the old ones: reload it again", "err", err)
 		return
 	}
+	select {
+	case d.reloaded <- struct{}{}:
+	default: // they have not looked yet
+	}
 	added, removed, changed := difference(old, c)
 	d.log.Info("configuration loaded", "added", added, "removed", removed, "changed", changed)
 }
@@ -270,7 +278,7 @@ func (d *daemon) resume(ctx context.Context, interrupted []*store.Run, table []s
 		case run.Origin == batch.OriginBackfill:
 			log.Info("interrupted run is its backfill's to go on with")
 			continue
-		case time.Since(askedFor(run)) > s.CatchUpWindow:
+		case run.Origin != batch.OriginArrival && time.Since(askedFor(run)) > s.CatchUpWindow:
 			log.Warn("interrupted run stays as it is: outside catch_up_window", "scheduled_for", run.ScheduledFor)
 			continue
 		case d.busyWith(run.Schedule) != nil:

@@ -11,7 +11,7 @@ import (
 )
 
 // Slots that are to run and cannot yet have a row that says so: behind a run under
-// way, or asked for by 'resume --missed'. The oldest goes when that run came to
+// way, asked for by 'resume --missed', or of a file that arrived. The oldest goes when that run came to
 // rest, before anything else of its schedule.
 
 // runWaiting begins the oldest slot that waits, if nothing is under way.
@@ -32,6 +32,12 @@ func (d *daemon) startWaiting(ctx, runs context.Context, schedule string) error 
 		slot, ok, err := d.ledger.FirstWaiting(ctx, schedule)
 		if err != nil || !ok {
 			return err
+		}
+		if slot.IsArrival() {
+			if goesOn, err := d.startArrival(ctx, runs, slot); err != nil || !goesOn {
+				return err
+			}
+			continue
 		}
 		reason, err := d.speaksAgainst(ctx, schedule)
 		if err != nil {
@@ -87,7 +93,7 @@ func (d *daemon) startAllWaiting(ctx context.Context) {
 }
 
 // missOldWaiting decides slots that waited when the daemon ended and are too old
-// now. Those that a person asked for run whatever their age.
+// now. Those that a person asked for, and files that arrived, run whatever their age.
 func (d *daemon) missOldWaiting(ctx context.Context) error {
 	list, err := d.ledger.WaitingSlots(ctx)
 	if err != nil {
@@ -95,6 +101,12 @@ func (d *daemon) missOldWaiting(ctx context.Context) error {
 	}
 	for _, slot := range list {
 		s, ok := d.config.Schedule(slot.Schedule)
+		if slot.IsArrival() {
+			if !ok {
+				d.runWaiting(ctx, slot.Schedule) // which gives it up
+			}
+			continue
+		}
 		switch {
 		case !ok:
 			slot.State, slot.Reason = store.SlotSkipped, scheduler.SkippedRemoved

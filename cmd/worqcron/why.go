@@ -20,6 +20,8 @@ type whyJSON struct {
 	Asked    string `json:"asked"` // the time as it was given
 	slotJSON
 	IsSlot   bool           `json:"is_slot"`
+	Path     string         `json:"path,omitempty"`     // the file that made the slot by its arrival
+	Others   []time.Time    `json:"others,omitempty"`   // with on_arrival: more slots in the time that was asked for
 	State    string         `json:"state"`              // ran, skipped, missed, waiting; coming; undecided, unrecorded; no slot
 	Reason   string         `json:"reason"`             // why it did not run, or waits
 	Run      *store.Receipt `json:"run,omitempty"`      // the newest of the slot
@@ -73,12 +75,8 @@ func (p *program) why(ctx context.Context, name, text string) (err error) {
 	if r != nil {
 		defer func() { err = errors.Join(err, r.Close()) }()
 	}
-	instants, notes, err := instantsMeant(s, text)
-	if err != nil {
-		return err
-	}
 	w := inquiry{schedule: s, reader: r, now: time.Now()}
-	list, err := w.all(ctx, instants)
+	list, notes, err := w.asked(ctx, text)
 	if err != nil {
 		return err
 	}
@@ -137,6 +135,20 @@ type inquiry struct {
 	schedule config.Schedule
 	reader   *store.Reader // nil: there is no ledger yet
 	now      time.Time
+}
+
+// asked explains a time as a person writes it; the notes say what daylight saving
+// has to do with it.
+func (w inquiry) asked(ctx context.Context, text string) (list []whyJSON, notes []string, err error) {
+	if at, _, _ := scheduler.ReadTime(text); w.schedule.OnArrival || at.Nanosecond() != 0 {
+		list, err = w.whyArrival(ctx, text)
+		return list, nil, err
+	}
+	instants, notes, err := instantsMeant(w.schedule, text)
+	if err == nil {
+		list, err = w.all(ctx, instants)
+	}
+	return list, notes, err
 }
 
 // all explains instants. Of a time that comes twice, the passes that are no slots
@@ -308,6 +320,9 @@ func (w inquiry) explainRow(ctx context.Context, j *whyJSON, row store.Slot) err
 		what += ": " + j.Reason
 	}
 	j.say("%s of %s: %s", j.Local, j.Schedule, what)
+	if err := w.sayArrival(ctx, j, row); err != nil {
+		return err
+	}
 	if !j.IsSlot {
 		j.say("it was a slot of an earlier timetable; now it is none (%s)", w.schedule.Spec)
 	}
