@@ -88,7 +88,7 @@ func hashOf(ctx context.Context, there *listing, was Arrived) (string, error) {
 			return "", errTouched
 		}
 		if read {
-			if _, err := io.CopyBuffer(sum, stopping{ctx, f}, make([]byte, 256<<10)); err != nil {
+			if _, err := io.CopyBuffer(sum, stopping{ctx, f}, make([]byte, min(max(1, was.Size), 256<<10))); err != nil {
 				return "", err
 			}
 		}
