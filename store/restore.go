@@ -17,6 +17,9 @@ type Restore struct {
 	// Slots gives the due times of a schedule after an instant, up to now, that get
 	// a row; nil: none do.
 	Slots func(schedule, spec string, after time.Time) []time.Time
+	// OnArrival names the schedules whose slots files make. They are paused: which of
+	// the files that lie there were delivered since, nobody knows.
+	OnArrival []string
 
 	// What OpenRestored found out and did.
 	Own, Made int64 // the highest attempt that the copy knows, and the highest that was made
@@ -33,7 +36,8 @@ type Restore struct {
 //     recovery makes it Held;
 //   - a run without a whole plan has failed: it may have been planned and
 //     delivered since;
-//   - slots up to now are decided, those that Restore.Slots names with a row;
+//   - slots up to now are decided, those that Restore.Slots names with a row; files
+//     that arrived wait, and their schedules are paused;
 //   - ids of attempts go on above all that were ever made.
 //
 // A kill before its commit leaves the ledger refused as before. A ledger that is
@@ -198,7 +202,8 @@ const decidedBefore = `SELECT schedule, spec, decided_to, waiting_for FROM sched
 const decideToNow = `
 UPDATE schedule_state SET decided_to = max(decided_to, ?1), updated_at = ?1, waiting_for = NULL, waiting_until = NULL`
 
-const missWaiting = `UPDATE slots SET state = 'missed', reason = ?1, decided_at = ?2 WHERE state = 'waiting'`
+const missWaiting = `
+UPDATE slots SET state = 'missed', reason = ?1, decided_at = ?2 WHERE state = 'waiting' AND reason NOT LIKE '` + ArrivedReason + `%'`
 
 // decideSlots decides all slots up to now: which of them ran, nobody knows.
 func (r *Restore) decideSlots(ctx context.Context, tx *sql.Tx, now time.Time) error {
@@ -239,6 +244,11 @@ func (r *Restore) decideSlots(ctx context.Context, tx *sql.Tx, now time.Time) er
 	}
 	if _, err := tx.ExecContext(ctx, missWaiting, restoredReason, ms(now)); err != nil {
 		return err
+	}
+	for _, schedule := range r.OnArrival {
+		if _, err := tx.ExecContext(ctx, insertPause, schedule, PausedByCommand, ms(now), restoredReason, r.Actor); err != nil {
+			return err
+		}
 	}
 	_, err = tx.ExecContext(ctx, decideToNow, ms(now))
 	return err

@@ -31,6 +31,11 @@ func openRestored(ctx context.Context, cfg *config.Config, role string, log *slo
 	r := &store.Restore{Actor: actor(), Slots: func(name, spec string, after time.Time) []time.Time {
 		return slotsSince(cfg, name, spec, after, now)
 	}}
+	for _, s := range cfg.Schedules {
+		if s.OnArrival {
+			r.OnArrival = append(r.OnArrival, s.Name)
+		}
+	}
 	ledger, err := store.OpenRestored(ctx, cfg.Ledger.Path, role, r)
 	if errors.Is(err, store.ErrNotRestored) {
 		return nil, usageError{err}
@@ -40,6 +45,9 @@ func openRestored(ctx context.Context, cfg *config.Config, role string, log *slo
 	}
 	log.Warn("older copy of the ledger accepted", "attempts_known", r.Own, "attempts_made", r.Made, "runs_held", r.Runs,
 		"chunks_unknown", r.Chunks, "slots_missed", r.Missed)
+	for _, name := range r.OnArrival {
+		log.Warn("schedule paused: move the files away that were delivered since the copy was made, then resume it", "schedule", name)
+	}
 	return ledger, nil
 }
 

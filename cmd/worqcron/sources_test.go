@@ -89,7 +89,10 @@ func writeShown(t *testing.T, file, encoding, text string) {
 // it, and returns its schedules.
 func configure(t *testing.T, snippet string) (names []string) {
 	t.Helper()
-	const keys = "cron = \"30 2 * * *\"\nflow_id = \"f825ab82-371f-40cb-9bed-b325531ead4a\"\n"
+	keys := "cron = \"30 2 * * *\"\nflow_id = \"f825ab82-371f-40cb-9bed-b325531ead4a\"\n"
+	if strings.Contains(snippet, "on_arrival = true") {
+		_, keys, _ = strings.Cut(keys, "\n")
+	}
 	config := snippet
 	for _, m := range tableName.FindAllStringSubmatch(snippet, -1) {
 		table := "[schedules." + m[1] + "]\n"
