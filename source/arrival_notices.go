@@ -64,8 +64,8 @@ func (n *Notices) Run(ctx context.Context) error {
 			return n.watcher.Close()
 		case e := <-n.watcher.Events:
 			n.tell(e)
-		case <-n.watcher.Errors: // such as an overflow: nobody knows what was missed
-			n.tellAll()
+		case err := <-n.watcher.Errors: // such as an overflow: nobody knows what was missed
+			n.tellAll(err)
 		}
 	}
 }
@@ -85,7 +85,11 @@ func (n *Notices) tell(e fsnotify.Event) {
 	}
 }
 
-func (n *Notices) tellAll() {
+// tellAll lets all look: after an error of the listening it is not known at what.
+func (n *Notices) tellAll(err error) {
+	if err == nil {
+		return
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for b := range n.bells {

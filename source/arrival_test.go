@@ -180,7 +180,7 @@ func TestArrivals(t *testing.T) {
 			w.put(t, "in/other.csv", "1")
 			w.put(t, "in/orders.csv", "22")
 			w.after(t, time.Minute, "in/orders.csv arrived, 2 bytes")
-			must(t, os.Remove(filepath.Join(w.dir, "in/orders.csv")))
+			must(t, os.Remove(filepath.Join(w.dir, "in", "orders.csv")))
 			w.after(t, time.Minute, "left: in/orders.csv")
 		})
 	})
@@ -188,7 +188,7 @@ func TestArrivals(t *testing.T) {
 		in(t, "in/**/*.csv", settle, func(w *witness) {
 			w.after(t, time.Minute)
 			w.put(t, "in/deep/er/a.csv", "1")
-			must(t, os.Mkdir(filepath.Join(w.dir, "in/folder.csv"), 0o700))
+			must(t, os.Mkdir(filepath.Join(w.dir, "in", "folder.csv"), 0o700))
 			w.after(t, time.Minute, "in/deep/er/a.csv arrived, 1 bytes")
 			// Missing as a whole, it may be a disk that is not mounted.
 			must(t, os.Rename(filepath.Join(w.dir, "in"), filepath.Join(w.dir, "out")))

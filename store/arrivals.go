@@ -56,7 +56,7 @@ func (a *Arrival) same(b Arrival) bool {
 	return a.ContentHash == b.ContentHash && a.Inode == b.Inode && a.ModTime.Equal(b.ModTime) && a.changedNS() == b.changedNS() && !a.Changed.IsZero()
 }
 
-const lyingArrivals = `SELECT ` + arrivalColumns + ` FROM arrivals WHERE schedule = ? AND lies_there ORDER BY path`
+const lyingArrivals = `SELECT ` + arrivalColumns + ` FROM arrivals INDEXED BY arrivals_lying WHERE schedule = ? AND lies_there ORDER BY path`
 
 // LyingArrivals lists the files that arrived and lie at their paths still, as far as
 // was told.
@@ -103,7 +103,7 @@ func (r *Reader) ArrivalsAround(ctx context.Context, schedule string, from, unti
 const (
 	latestArrival = `
 SELECT ` + arrivalColumns + `, lies_there, coalesce((SELECT state FROM slots s WHERE s.schedule = arrivals.schedule AND s.scheduled_for = arrivals.scheduled_for), '')
-FROM arrivals WHERE schedule = ? AND path = ? ORDER BY scheduled_for DESC LIMIT 1`
+FROM arrivals INDEXED BY arrivals_by_path WHERE schedule = ? AND path = ? ORDER BY scheduled_for DESC LIMIT 1`
 
 	touchArrival = `UPDATE arrivals SET size = ?, mtime_ns = ?, changed_ns = ?, inode = ?, lies_there = 1 WHERE schedule = ? AND scheduled_for = ?`
 
@@ -241,9 +241,9 @@ func (l *Ledger) GiveUpArrival(ctx context.Context, s Slot) error {
 }
 
 const readBefore = `
-SELECT r.run_id FROM arrivals a
-JOIN runs r ON r.schedule = a.schedule AND r.scheduled_for = a.scheduled_for
-JOIN snapshots s ON s.run = r.id
+SELECT r.run_id FROM arrivals a INDEXED BY arrivals_by_path
+CROSS JOIN runs r INDEXED BY runs_by_schedule ON r.schedule = a.schedule AND r.scheduled_for = a.scheduled_for
+CROSS JOIN snapshots s ON s.run = r.id
 WHERE a.schedule = ?1 AND a.path = ?2 AND a.scheduled_for < ?3 AND a.content_hash <> ?7 AND r.planned_at IS NOT NULL AND r.removing IS NULL
   AND s.path = ?2 AND s.size = ?4 AND s.mtime_ns = ?5 AND s.inode = ?6 AND s.content_hash = ?7
 ORDER BY r.id DESC LIMIT 1`
@@ -259,7 +259,7 @@ func (r *Reader) ReadBefore(ctx context.Context, a Arrival) (runID string, err e
 	return runID, err
 }
 
-const waitingArrivals = `SELECT count(*) FROM slots WHERE schedule = ?1 AND state = 'waiting' AND reason LIKE '` + ArrivedReason + `%'`
+const waitingArrivals = `SELECT count(*) FROM slots INDEXED BY slots_waiting WHERE schedule = ?1 AND state = 'waiting' AND reason LIKE '` + ArrivedReason + `%'`
 
 // WaitingArrivals counts the files that arrived and wait for their run.
 func (r *Reader) WaitingArrivals(ctx context.Context, schedule string) (n int64, err error) {

@@ -48,7 +48,7 @@ var (
 const insertPause = `
 INSERT INTO pauses (schedule, source, paused_at, reason, paused_by, resumed_by) VALUES (?, ?, ?, ?, ?, '') ON CONFLICT DO NOTHING`
 
-const pauseWaiting = `UPDATE slots SET state = 'skipped', reason = ?2, decided_at = ?3 WHERE schedule = ?1 AND state = 'waiting'
+const pauseWaiting = `UPDATE slots INDEXED BY slots_waiting SET state = 'skipped', reason = ?2, decided_at = ?3 WHERE schedule = ?1 AND state = 'waiting'
   AND reason NOT LIKE '` + ArrivedReason + `%'`
 
 // PauseSchedule records that nothing of a schedule runs from now on; what waits is

@@ -82,7 +82,7 @@ func (r *Reader) WaitingSlots(ctx context.Context) ([]Slot, error) {
 }
 
 const firstWaiting = `
-SELECT scheduled_for, reason FROM slots WHERE schedule = ? AND state = 'waiting' ORDER BY scheduled_for LIMIT 1`
+SELECT scheduled_for, reason FROM slots INDEXED BY slots_waiting WHERE schedule = ? AND state = 'waiting' ORDER BY scheduled_for LIMIT 1`
 
 // FirstWaiting returns the oldest slot of a schedule that waits; false if none does.
 func (r *Reader) FirstWaiting(ctx context.Context, schedule string) (Slot, bool, error) {
