@@ -85,7 +85,7 @@ func (p *program) printProblems(r checkJSON, c *config.Config) {
 	}
 	for _, j := range r.Arrivals {
 		if j.Waiting > 0 {
-			fmt.Fprintf(p.out, "%s: %s for its run\n", j.Schedule, filesWait(j.Waiting))
+			fmt.Fprintf(p.out, "%s: %s to be read\n", j.Schedule, filesWait(j.Waiting))
 		}
 	}
 	if r.OK {
