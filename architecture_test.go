@@ -28,7 +28,9 @@ var mayImport = map[string][]string{
 	"worqcron/bench":           {"*"},
 	"worqcron/crash":           {}, // the harness shares nothing with what it checks
 	"worqcron/failpoint":       {},
-	"worqcron/config":          {"worqcron/source", "worqcron/batch", "worqcron/worqhat", "worqcron/scheduler", "worqcron/expression"}, // their option types
+	"worqcron/alert":           {"worqcron/expression"},
+	"worqcron/notify":          {},
+	"worqcron/config":          {"worqcron/alert", "worqcron/notify", "worqcron/source", "worqcron/batch", "worqcron/worqhat", "worqcron/scheduler", "worqcron/expression"}, // their option types
 	"worqcron/scheduler":       {},
 	"worqcron/batch":           {"worqcron/source", "worqcron/worqhat", "worqcron/store", "worqcron/expression", "worqcron/failpoint"},
 	"worqcron/source":          {"worqcron/expression"},

@@ -275,7 +275,7 @@ func (p *planning) unchanged(h *history) *store.End {
 			since += ", which has " + counted(c.Records.Dead, "dead record")
 		}
 	}
-	return &store.End{State: store.Skipped, Reason: "unchanged since run " + since}
+	return &store.End{State: store.Skipped, Reason: reasonUnchanged + since}
 }
 
 // path is what the run reads, for people.

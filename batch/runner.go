@@ -92,6 +92,7 @@ const (
 	ReasonMadeRoom    = "made room for a slot of its schedule" // the backfill goes on with it
 	reasonByHand      = "interrupted by hand"
 	reasonPlanOnly    = "planned only, nothing was sent"
+	reasonUnchanged   = "unchanged since run "
 )
 
 // OriginBackfill is the origin of runs of past slots that a person asked for. They

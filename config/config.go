@@ -27,7 +27,9 @@ import (
 	"strings"
 	"time"
 
+	"worqcron/alert"
 	"worqcron/batch"
+	"worqcron/notify"
 	"worqcron/scheduler"
 	"worqcron/worqhat"
 )
@@ -37,6 +39,7 @@ type Config struct {
 	File      string // as it was given
 	WorqHat   worqhat.Options
 	Ledger    Ledger
+	Notify    Notify
 	Schedules []Schedule // by name
 	Warnings  []Problem
 }
@@ -58,6 +61,10 @@ type Schedule struct {
 	Paused     bool   // by the file; the command is the ledger's matter
 	PausedNote string // why, in the person's own words
 	Job        batch.Job
+
+	Expect       alert.Expect
+	Heartbeat    notify.URL // zero: none, or it is in HeartbeatEnv
+	HeartbeatEnv string     // the variable that holds it; ""
 }
 
 const (

@@ -28,6 +28,7 @@ func (r *reader) finish(table *node, s *settings) {
 		r.finishSource(table.child("source"), s)
 	}
 	r.finishChunk(table, s)
+	r.finishExpect(table, s)
 	if inFlight := table.child("delivery").child("max_in_flight"); job.Delivery.Ordered && inFlight != nil && job.Delivery.MaxInFlight > 1 {
 		r.blame(inFlight, &fault{msg: "ordered = true sends one trigger at a time", hint: "leave max_in_flight out, or ordered"})
 	}

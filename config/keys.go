@@ -39,6 +39,8 @@ const (
 	sourceSection    = "schedules.NAME.source"
 	chunkSection     = "schedules.NAME.chunk"
 	deliverySection  = "schedules.NAME.delivery"
+	notifySection    = "notify"
+	expectSection    = "schedules.NAME.expect"
 )
 
 // settings is where the keys of a section put their values: the whole
@@ -61,18 +63,15 @@ type settings struct {
 // tableOfKeys lists the sections in the order of the documentation.
 func tableOfKeys() []section {
 	return []section{
-		worqhatKeys(), ledgerKeys(), dashboardKeys(), calendarKeys(),
-		scheduleKeys(), sourceKeys(), chunkKeys(), deliveryKeys(),
+		worqhatKeys(), ledgerKeys(), dashboardKeys(), notifyKeys(), calendarKeys(),
+		scheduleKeys(), sourceKeys(), chunkKeys(), deliveryKeys(), expectKeys(),
 	}
 }
 
-// topLevel names the tables that a file may have, and laterTopLevel those of
-// the design that it may not have yet.
+// topLevel names the tables that a file may have.
 func topLevel() []string {
-	return []string{worqhatSection, ledgerSection, dashboardSection, "calendars", defaultsSection, "schedules"}
+	return []string{worqhatSection, ledgerSection, dashboardSection, notifySection, "calendars", defaultsSection, "schedules"}
 }
-
-func laterTopLevel() []string { return []string{"notify"} }
 
 // maxTimeout bounds every wait for one answer.
 const maxTimeout = time.Hour

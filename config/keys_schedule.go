@@ -21,8 +21,8 @@ func scheduleKeys() section {
 	return section{
 		name:  scheduleSection,
 		doc:   "What runs when. The table's name is the schedule's: lower-case letters, digits, `_`, `.` and `-`, 64 at most, a letter or digit first. A name with a dot needs quotes: `[schedules.\"eu.orders\"]`.",
-		below: []string{"source", "chunk", "delivery"},
-		later: []string{"after", "renamed_from", "expect"},
+		below: []string{"source", "chunk", "delivery", "expect"},
+		later: []string{"after", "renamed_from"},
 		keys: append([]key{
 			{
 				name: "cron", words: "this or `at` is required", own: true,

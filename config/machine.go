@@ -20,6 +20,7 @@ func (r *reader) lookAround() {
 		return
 	}
 	r.lookForKey(r.doc.root.child(worqhatSection))
+	r.lookForServices(r.doc.root.child(notifySection))
 	for _, s := range r.config.Schedules {
 		if s.Job.Source == nil || s.Job.Source.Path == "" || s.Job.Source.Path == source.Stdin {
 			continue

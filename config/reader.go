@@ -50,7 +50,7 @@ func (r *reader) read() {
 	}
 	r.refuseUnknownTables(root)
 	s := &settings{config: r.config, dir: r.dir}
-	for _, name := range []string{worqhatSection, ledgerSection, dashboardSection} {
+	for _, name := range []string{worqhatSection, ledgerSection, dashboardSection, notifySection} {
 		if table, ok := r.table(root, name); ok {
 			r.refuseUnknownKeys(r.sections[name], table)
 			r.readKeys(r.sections[name], place{table: table}, s)
@@ -183,7 +183,7 @@ func (s section) shared() section {
 
 // scheduleSections are the sections that make a schedule, its own first.
 func scheduleSections() []string {
-	return []string{scheduleSection, sourceSection, chunkSection, deliverySection}
+	return []string{scheduleSection, sourceSection, chunkSection, deliverySection, expectSection}
 }
 
 // below is the last part of a section's name: source for

@@ -11,8 +11,6 @@ func (r *reader) refuseUnknownTables(root *node) {
 	for _, child := range root.children {
 		switch {
 		case slices.Contains(topLevel(), child.key):
-		case slices.Contains(laterTopLevel(), child.key):
-			r.reject(child.keyOffset, child.key+" is not supported yet", "leave it out")
 		default:
 			hint := "the tables are " + strings.Join(topLevel(), ", ")
 			if near := nearest(child.key, topLevel()); near != "" {

@@ -12,6 +12,7 @@ const (
 	notePlan    = "plan"
 	noteDeliver = "deliver"
 	noteDone    = "done"
+	noteExpect  = "expect"
 )
 
 const insertNote = `

@@ -87,7 +87,7 @@ CREATE INDEX snapshots_by_content ON snapshots (size, content_hash);
 CREATE TABLE notes (
     run    INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, -- what it is about
     number INTEGER NOT NULL CHECK (number >= 1), -- order in the run
-    stage  TEXT    NOT NULL CHECK (stage IN ('plan', 'deliver', 'done')), -- what found it out: the plan, the delivery, or what follows the end of the run
+    stage  TEXT    NOT NULL CHECK (stage IN ('plan', 'deliver', 'done', 'expect')), -- what found it out: the plan, the delivery, what follows the end of the run, or what was expected of it
     text   TEXT    NOT NULL,                  -- one line for a person
     PRIMARY KEY (run, number)
 ) STRICT, WITHOUT ROWID;
@@ -371,6 +371,41 @@ CREATE TABLE arrivals (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX arrivals_lying ON arrivals (schedule, path) WHERE lies_there;
 CREATE INDEX arrivals_by_path ON arrivals (schedule, path, scheduled_for);
+
+-- How each schedule stands, and what was said of it. run_id is as in runs, and
+-- stays when that run is gone.
+CREATE TABLE alerts (
+    schedule    TEXT    PRIMARY KEY,          -- the schedule's name
+    state       TEXT    NOT NULL CHECK (state IN ('ok', 'late', 'failed', 'held')), -- docs/states.md
+    since       INTEGER NOT NULL,             -- when it came into this state
+    run_id      TEXT    NOT NULL,             -- the run that brought it there; '' if none did
+    reason      TEXT    NOT NULL,             -- why, in words; '' while nothing ever was
+    told        INTEGER NOT NULL CHECK (told IN (0, 1)), -- 1: this state was to be told to somebody
+    judged_run  TEXT    NOT NULL,             -- run_id of the run that was looked at last; '' if none was
+    judged_end  INTEGER NOT NULL,             -- the finished_at that it had then: one that ends anew is looked at again; 0: none
+    spec        TEXT    NOT NULL,             -- the timetable whose slots are looked at
+    started_to  INTEGER,                      -- slots up to here were looked at for start_within; NULL: it is not set
+    finished_to INTEGER                       -- the same for finish_within
+) STRICT, WITHOUT ROWID;
+
+-- What is to be told, one row a message and service. It goes out at least once, or
+-- is given up.
+CREATE TABLE notifications (
+    notification_id INTEGER PRIMARY KEY AUTOINCREMENT, -- order in which they came up
+    service     TEXT    NOT NULL,             -- 'slack', 'slack#2', …: never its URL
+    schedule    TEXT    NOT NULL,             -- whose alert it is
+    kind        TEXT    NOT NULL CHECK (kind IN ('late', 'failed', 'held', 'recovered')), -- what is told
+    text        TEXT    NOT NULL,             -- the message
+    created_at  INTEGER NOT NULL,             -- when the state changed
+    not_before  INTEGER NOT NULL,             -- no try before this instant
+    attempts    INTEGER NOT NULL,             -- tries so far
+    error       TEXT    NOT NULL,             -- what the last try came to, without secrets; '' if none failed
+    state       TEXT    NOT NULL CHECK (state IN ('waiting', 'sent', 'given up')), -- what became of it
+    finished_at INTEGER,                      -- when it was sent or given up
+    CHECK ((state = 'waiting') = (finished_at IS NULL))
+) STRICT;
+CREATE INDEX notifications_waiting ON notifications (notification_id) WHERE state = 'waiting';
+CREATE INDEX notifications_by_end ON notifications (finished_at) WHERE finished_at IS NOT NULL;
 
 -- +goose StatementBegin
 CREATE TRIGGER chunks_keep_accepted BEFORE UPDATE OF state ON chunks
