@@ -53,7 +53,11 @@ type Run struct {
 type Verdict struct {
 	State  State  // "": nothing
 	Reason string // in words; never ""
-	Breach string // what was expected of the run and is not so; "" if nothing
+	Breach string // what was expected and is not so, without the run's name; "" if nothing
+
+	// Of a verdict about slots: the newest that is late, and its run if there is one.
+	Slot time.Time
+	Run  string
 }
 
 // Judge says what a run that came to rest means.

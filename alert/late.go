@@ -56,23 +56,24 @@ func (e Expect) Finishes(slots []Slot, zone *time.Location) Verdict {
 
 // verdict puts the slots together of which why has something to say.
 func verdict(slots []Slot, why func(Slot) string) Verdict {
-	var last string
+	v := Verdict{State: Late}
 	n := 0
 	for _, s := range slots {
 		if text := why(s); text != "" {
-			last = text
+			v.Breach, v.Slot, v.Run = text, s.At, s.Run
 			n++
 		}
 	}
+	v.Reason = v.Breach
 	switch {
 	case n == 0:
 		return Verdict{}
 	case n == 2:
-		last += ", and so was the slot before it"
+		v.Reason += "; so was one slot before it"
 	case n > 2:
-		last += fmt.Sprintf(", and so were %d slots before it", n-1)
+		v.Reason += fmt.Sprintf("; so were %d slots before it", n-1)
 	}
-	return Verdict{State: Late, Reason: last, Breach: last}
+	return v
 }
 
 // brief is a duration as the configuration has it: 1h30m, not 1h30m0s.

@@ -14,7 +14,7 @@ func (r *reader) finishExpect(table *node, s *settings) {
 	where := func(key string) *node { return firstOf(own.child(key), shared.child(key), table) }
 	if e.StartWithin > 0 && e.StartWithin <= s.schedule.Jitter {
 		r.blame(where("start_within"), &fault{
-			msg:  fmt.Sprintf("start_within is %s and jitter %s: a run that is on time would be late", showDuration(e.StartWithin), showDuration(s.schedule.Jitter)),
+			msg:  fmt.Sprintf("%s is not longer than jitter (%s): a run that is on time would be late", showDuration(e.StartWithin), showDuration(s.schedule.Jitter)),
 			hint: "make it longer than jitter",
 		})
 	}

@@ -62,9 +62,14 @@ func (r *Reader) Alerts(ctx context.Context) ([]Alert, error) {
 // AlertChange is what is to be stored of one schedule at once.
 type AlertChange struct {
 	Alert
-	Run      *Run // what the notes are about; nil: they stay as they are
-	Notes    []string
+	Notes    []RunNote
 	Messages []NewNotification
+}
+
+// RunNote is what was expected of a run and is not so, for its receipt.
+type RunNote struct {
+	Run  *Run
+	Text string
 }
 
 const upsertAlert = `
@@ -104,21 +109,18 @@ func (l *Ledger) SetAlerts(ctx context.Context, list []AlertChange) error {
 	return nil
 }
 
-// noteExpectations adds notes to a run, each once.
+// noteExpectations adds notes to runs, each once.
 func noteExpectations(ctx context.Context, tx *sql.Tx, c AlertChange) error {
-	if c.Run == nil {
-		return nil
-	}
-	for _, text := range c.Notes {
+	for _, n := range c.Notes {
 		var there bool
-		err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM notes WHERE run = ? AND stage = ? AND text = ?)`, c.Run.ID, noteExpect, text).Scan(&there)
+		err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM notes WHERE run = ? AND stage = ? AND text = ?)`, n.Run.ID, noteExpect, n.Text).Scan(&there)
 		if err != nil {
 			return err
 		}
 		if there {
 			continue
 		}
-		if err := addNotes(ctx, tx, c.Run.ID, noteExpect, []string{text}); err != nil {
+		if err := addNotes(ctx, tx, n.Run.ID, noteExpect, []string{n.Text}); err != nil {
 			return err
 		}
 	}

@@ -118,6 +118,7 @@ Start with 'worqcron demo': it needs no account and no network.
 		newVerify(p),
 		newResolve(p),
 		newReconcile(p),
+		newNotify(p),
 		newCancel(p),
 		newPause(p),
 		newResume(p),

@@ -14,9 +14,9 @@ const (
 	notifyStopping = sd.SdNotifyStopping
 )
 
-// notify tells systemd about the daemon's state; without systemd it does
+// notifySystemd tells systemd about the daemon's state; without systemd it does
 // nothing.
-func notify(log *slog.Logger, state string) {
+func notifySystemd(log *slog.Logger, state string) {
 	if _, err := sd.SdNotify(false, state); err != nil {
 		log.Warn("systemd not notified", "state", state, "err", err)
 	}

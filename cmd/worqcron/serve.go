@@ -59,6 +59,7 @@ type daemon struct {
 	backfilling map[string]bool // by schedule
 
 	reloaded chan struct{} // holds one: the watches for files are to look at the configuration
+	watch *watch // nil: nobody watches
 }
 
 // busyRun is a run under way.
@@ -86,6 +87,7 @@ func (p *program) serve(ctx context.Context, acceptRestore bool) error {
 	}
 	d := &daemon{ledger: ledger, log: log, config: cfg, busy: map[string]*busyRun{}, turns: map[string]*sync.Mutex{}, backfilling: map[string]bool{}}
 	d.runner = newRunner(cfg, ledger, log)
+	d.watch = newWatch(ledger, cfg, log)
 	err = d.run(ctx)
 	log.Info("daemon stopped")
 	err = errors.Join(err, ledger.Close())
@@ -100,6 +102,7 @@ func (p *program) serve(ctx context.Context, acceptRestore bool) error {
 func (d *daemon) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer d.watch.close()
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
@@ -132,6 +135,7 @@ func (d *daemon) run(ctx context.Context) error {
 	parts.Go(func() error { return d.serveRequests(pctx) })
 	parts.Go(func() error { return d.retain(pctx) })
 	parts.Go(func() error { return d.watchArrivals(pctx) })
+	parts.Go(func() error { return d.watch.run(pctx) })
 	parts.Go(func() error { return watchdog(pctx) })
 	parts.Go(func() error {
 		for {
@@ -146,9 +150,9 @@ func (d *daemon) run(ctx context.Context) error {
 		}
 	})
 	d.log.Info("daemon started", "config", d.config.File, "ledger", d.ledger.Path(), "schedules", len(d.config.Schedules), "version", programVersion())
-	notify(d.log, notifyReady)
+	notifySystemd(d.log, notifyReady)
 	err = parts.Wait()
-	notify(d.log, notifyStopping)
+	notifySystemd(d.log, notifyStopping)
 	cancel()
 	d.runs.Wait()
 	return err
@@ -212,6 +216,7 @@ func (d *daemon) reload(ctx context.Context) {
 	d.runner.Budget.SetLimits(c.WorqHat)
 	d.runner.Budget.SetRates(ratesOf(c))
 	connect(d.runner, c, d.log)
+	d.watch.take(c)
 	for _, s := range c.Schedules {
 		d.runner.UpdateDelivery(s.Name, s.Job.Delivery)
 	}
@@ -317,6 +322,7 @@ func (d *daemon) begin(ctx context.Context, s config.Schedule, run *store.Run, o
 	before := d.busy[s.Name]
 	d.busy[s.Name] = b
 	d.mu.Unlock()
+	d.watch.began(s, run)
 	d.runs.Go(func() {
 		defer end(nil)
 		if before != nil && before.makeRoom != nil {
@@ -335,6 +341,7 @@ func (d *daemon) begin(ctx context.Context, s config.Schedule, run *store.Run, o
 			delete(d.busy, s.Name)
 		}
 		d.mu.Unlock()
+		d.watch.ended(s.Name)
 		close(b.done)
 		d.runWaiting(ctx, s.Name)
 	})

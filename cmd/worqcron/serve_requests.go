@@ -151,6 +151,7 @@ func (d *daemon) answerResolved(ctx context.Context, q store.Request, run *store
 	if err := d.ledger.ServeRequest(ctx, q.RequestID, run.RunID); err != nil {
 		return err
 	}
+	d.watch.ended(run.Schedule)
 	c, err := d.receipt(run)
 	if err != nil {
 		return err

@@ -48,6 +48,7 @@ func (s slots) Claim(ctx context.Context, due scheduler.Due) error {
 	switch {
 	case due.Skipped != "":
 		log.Info("slot skipped", "reason", due.Skipped)
+		s.watch.skipped(schedule, due.Skipped)
 		return closeSlot(ctx, s.ledger, due, store.SlotSkipped, due.Skipped)
 	case due.Missed != "":
 		log.Warn("slot missed", "reason", due.Missed)
