@@ -61,7 +61,7 @@ func newService(u URL) (*Service, error) {
 	sender, err := r.Locate(u.text())
 	if err != nil {
 		if errors.Is(err, router.ErrUnknownService) {
-			return nil, fmt.Errorf("there is no service %q; shoutrrr's page lists them", name)
+			return nil, errors.New("there is no service of this name; shoutrrr's page lists them")
 		}
 		return nil, fmt.Errorf("a URL that the service %s cannot read: %s", name, u.redact(err.Error()))
 	}
