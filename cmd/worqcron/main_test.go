@@ -65,6 +65,7 @@ func TestScripts(t *testing.T) {
 			"hours":    cmdHours,
 			"spaced":   cmdSpaced,
 			"waited":   cmdWaited,
+			"hook":     cmdHook,
 		},
 	})
 }
