@@ -127,15 +127,30 @@ func TestLate(t *testing.T) {
 		{"at the last moment", []Slot{{Run: "a", Begun: after(10 * time.Minute), Ended: after(2 * time.Hour)}}, "", ""},
 		{"excused", []Slot{{Excused: true}, onTime}, "", ""},
 		{"no run", []Slot{{}}, "no run began within 10m of 2026-11-24T02:30:00-05:00", "no run finished within 2h of 2026-11-24T02:30:00-05:00"},
-		{"overlap", []Slot{{Why: "skipped: overlap with run x"}}, "no run began within 10m of 2026-11-24T02:30:00-05:00: skipped: overlap with run x",
-			"no run finished within 2h of 2026-11-24T02:30:00-05:00: skipped: overlap with run x"},
-		{"began late", []Slot{{Run: "a", Begun: after(6 * time.Hour), Ended: after(7*time.Hour + 30*time.Second)}},
-			"run a began 6h after its slot; start_within is 10m", "run a finished 7h0m30s after its slot; finish_within is 2h"},
+		{
+			"overlap",
+			[]Slot{{Why: "skipped: overlap with run x"}},
+			"no run began within 10m of 2026-11-24T02:30:00-05:00: skipped: overlap with run x",
+			"no run finished within 2h of 2026-11-24T02:30:00-05:00: skipped: overlap with run x",
+		},
+		{
+			"began late",
+			[]Slot{{Run: "a", Begun: after(6 * time.Hour), Ended: after(7*time.Hour + 30*time.Second)}},
+			"run a began 6h after its slot; start_within is 10m", "run a finished 7h0m30s after its slot; finish_within is 2h",
+		},
 		{"not at its end", []Slot{{Run: "a", Begun: after(0)}}, "", "run a is not finished 2h after its slot"},
-		{"two", []Slot{{}, {}, onTime}, "no run began within 10m of 2026-11-25T02:30:00-05:00; so was one slot before it",
-			"no run finished within 2h of 2026-11-25T02:30:00-05:00; so was one slot before it"},
-		{"many", []Slot{{}, {}, onTime, {}}, "no run began within 10m of 2026-11-27T02:30:00-05:00; so were 2 slots before it",
-			"no run finished within 2h of 2026-11-27T02:30:00-05:00; so were 2 slots before it"},
+		{
+			"two",
+			[]Slot{{}, {}, onTime},
+			"no run began within 10m of 2026-11-25T02:30:00-05:00; so was one slot before it",
+			"no run finished within 2h of 2026-11-25T02:30:00-05:00; so was one slot before it",
+		},
+		{
+			"many",
+			[]Slot{{}, {}, onTime, {}},
+			"no run began within 10m of 2026-11-27T02:30:00-05:00; so were 2 slots before it",
+			"no run finished within 2h of 2026-11-27T02:30:00-05:00; so were 2 slots before it",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			slots := slotsAt(tt.slots...)

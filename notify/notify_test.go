@@ -118,6 +118,20 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 	}
 }
 
+// A service that logs in does so with its first message, not when it is made.
+func TestNothingIsCalledByACheck(t *testing.T) {
+	h := newHook(t, always(403))
+	u := NewURL("matrix://user:secretpass@" + strings.TrimPrefix(h.URL, "http://") + "/?rooms=a&disableTLS=yes")
+	list, err := Services([]URL{u})
+	if err != nil || len(h.got()) != 0 {
+		t.Fatalf("got %q, %v", h.got(), err)
+	}
+	err = list[0].Send(t.Context(), "t", "m")
+	if err == nil || len(h.got()) == 0 || strings.Contains(err.Error(), "secretpass") {
+		t.Errorf("got %q, %v", h.got(), err)
+	}
+}
+
 func TestServiceNames(t *testing.T) {
 	list, err := Services([]URL{NewURL("generic://a/b"), NewURL("ntfy://ntfy.sh/topic"), NewURL("generic+https://c/d")})
 	if err != nil {

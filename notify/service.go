@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/nicholas-fedor/shoutrrr/pkg/router"
@@ -18,7 +19,7 @@ const SendTimeout = 30 * time.Second
 type Service struct {
 	name   string
 	url    URL
-	sender types.Service
+	sender types.Service // nil: not made yet; who has busy may make it
 	busy   chan struct{} // holds one while a message is on its way
 }
 
@@ -57,15 +58,33 @@ func newService(u URL) (*Service, error) {
 	case "http", "https":
 		return nil, fmt.Errorf("%s is no service: a webhook is generic+%s://…", name, name)
 	}
-	r := router.ServiceRouter{}
-	sender, err := r.Locate(u.text())
-	if err != nil {
+	s := &Service{name: name, url: u, busy: make(chan struct{}, 1)}
+	if logsIn[name] {
+		if _, err := url.Parse(u.text()); err != nil {
+			return nil, fmt.Errorf("a URL that the service %s cannot read", name)
+		}
+		return s, nil
+	}
+	if err := s.make(); err != nil {
 		if errors.Is(err, router.ErrUnknownService) {
 			return nil, errors.New("there is no service of this name; shoutrrr's page lists them")
 		}
 		return nil, fmt.Errorf("a URL that the service %s cannot read: %s", name, u.redact(err.Error()))
 	}
-	return &Service{name: name, url: u, sender: sender, busy: make(chan struct{}, 1)}, nil
+	return s, nil
+}
+
+// logsIn are services that call their server as soon as they are made. That waits
+// for the first message: to load a configuration calls nobody.
+var logsIn = map[string]bool{"matrix": true}
+
+func (s *Service) make() error {
+	r := router.ServiceRouter{}
+	sender, err := r.Locate(s.url.text())
+	if err == nil {
+		s.sender = sender
+	}
+	return err
 }
 
 // Name is what the service is called in the ledger and in messages: "slack", or
@@ -93,7 +112,13 @@ func (s *Service) Send(ctx context.Context, title, message string) error {
 	}
 	done := make(chan error, 1)
 	go func() {
-		err := s.sender.Send(message, &params)
+		var err error
+		if s.sender == nil {
+			err = s.make()
+		}
+		if err == nil {
+			err = s.sender.Send(message, &params)
+		}
 		<-s.busy
 		done <- err
 	}()
