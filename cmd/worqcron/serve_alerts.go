@@ -27,6 +27,9 @@ const (
 	// keepMark is how far the ledger may lag behind about the slots that were
 	// looked at and were not late.
 	keepMark = 10 * time.Minute
+	// storeAtOnce is how many schedules share a commit: slots that are due do not
+	// wait for all of them.
+	storeAtOnce = 500
 	// pingGrace is how long the end of a daemon waits for heartbeats.
 	pingGrace = 5 * time.Second
 )
@@ -52,6 +55,7 @@ type watch struct {
 	// Used by look alone.
 	config  *config.Config
 	entries map[string]*watched
+	usual   *alert.Template // the text of messages where the configuration has none; nil: not made yet
 }
 
 // watched is one schedule.
@@ -167,6 +171,7 @@ type finding struct {
 // and stores it; it gives how long to wait for the next look. ending: the daemon
 // ends, and runs that were interrupted go on with the next.
 func (w *watch) look(ctx context.Context, now time.Time, ending bool) time.Duration {
+	now = now.UTC().Truncate(time.Millisecond) // as the ledger has times
 	if err := w.takeOver(ctx, now); err != nil {
 		return w.failed(ctx, err)
 	}
@@ -218,7 +223,12 @@ func (w *watch) judge(ctx context.Context, now time.Time, rested map[string]bool
 		}
 	}
 	slices.SortFunc(list, func(a, b finding) int { return cmp.Compare(a.entry.Name, b.entry.Name) })
-	return w.store(ctx, list, now, ending)
+	for part := range slices.Chunk(list, storeAtOnce) {
+		if err := w.store(ctx, part, now, ending); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // store keeps what was found, all at once. Slots that were in time are kept from

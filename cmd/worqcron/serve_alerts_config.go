@@ -63,8 +63,8 @@ func (w *watch) takeOver(ctx context.Context, now time.Time) error {
 }
 
 func (w *watch) storeConfig(ctx context.Context, changes []store.AlertChange, gone []string) error {
-	if len(changes) > 0 {
-		if err := w.ledger.SetAlerts(ctx, changes); err != nil {
+	for part := range slices.Chunk(changes, storeAtOnce) {
+		if err := w.ledger.SetAlerts(ctx, part); err != nil {
 			return err
 		}
 	}

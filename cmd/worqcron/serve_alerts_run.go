@@ -123,11 +123,14 @@ func (w *watch) textOf(ctx context.Context, e *watched, c *alert.Change, v alert
 		}
 		w.log.Warn("notify.template not taken, the usual text is", "schedule", e.Name, "err", err)
 	}
-	usual, err := alert.NewTemplate(alert.DefaultTemplate)
-	if err != nil {
-		return "", err
+	if w.usual == nil {
+		usual, err := alert.NewTemplate(alert.DefaultTemplate)
+		if err != nil {
+			return "", err
+		}
+		w.usual = usual
 	}
-	return usual.Text(facts)
+	return w.usual.Text(facts)
 }
 
 // stillHeld says that the run which was held before is held yet: a good run after it

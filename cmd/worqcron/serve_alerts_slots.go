@@ -113,25 +113,20 @@ func (w *watch) slotsOf(ctx context.Context, e *watched, from, until time.Time) 
 	if runs, err = w.ledger.RunsOfSlots(ctx, e.Name, first, last); err != nil {
 		return nil, nil, err
 	}
-	mark, _, err := w.ledger.Mark(ctx, e.Name)
-	if err != nil {
-		return nil, nil, err
-	}
 	decided := map[int64]store.Slot{}
 	for _, row := range rows {
 		decided[row.ScheduledFor.UnixMilli()] = row
 	}
 	for i := range list {
 		s := &list[i]
-		if row, ok := decided[s.At.UnixMilli()]; ok {
+		row, ok := decided[s.At.UnixMilli()]
+		if ok {
 			decidedSlot(s, row)
-		} else if s.Excused = !s.At.After(mark.At) && !mark.WaitingFor.Equal(s.At); !s.Excused { // else it never gets a row
-			if s.Excused, err = w.excused(ctx, e, s.At); err != nil {
-				return nil, nil, err
-			}
+		} else if s.Excused, err = w.excused(ctx, e, s.At); err != nil {
+			return nil, nil, err
 		}
 		addRuns(s, runs)
-		if row, ok := decided[s.At.UnixMilli()]; ok && row.State == store.SlotRan && s.Run == "" {
+		if ok && row.State == store.SlotRan && s.Run == "" {
 			s.Excused = true // its run was removed, so it is long ago
 		}
 	}
@@ -166,8 +161,13 @@ func addRuns(s *alert.Slot, runs []*store.Run) {
 	}
 }
 
-// excused says whether nothing is to run at a slot that nobody has decided yet.
+// excused says whether nothing is to run at a slot that has no row: it never gets
+// one, or will be skipped.
 func (w *watch) excused(ctx context.Context, e *watched, slot time.Time) (bool, error) {
+	mark, _, err := w.ledger.Mark(ctx, e.Name)
+	if err != nil || !slot.After(mark.At) && !mark.WaitingFor.Equal(slot) {
+		return true, err
+	}
 	pauses, err := w.ledger.Pauses(ctx, e.Name)
 	if err != nil {
 		return false, err
