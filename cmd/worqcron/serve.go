@@ -59,7 +59,7 @@ type daemon struct {
 	backfilling map[string]bool // by schedule
 
 	reloaded chan struct{} // holds one: the watches for files are to look at the configuration
-	watch *watch // nil: nobody watches
+	watch    *watch        // nil: nobody watches
 }
 
 // busyRun is a run under way.
