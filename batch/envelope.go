@@ -125,7 +125,7 @@ func batchMember(key string, r *store.Run, quoted bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := jsontext.AppendQuote([]byte(`{"schedule":`), r.Schedule)
+	b, err := jsontext.AppendQuote([]byte(`{"schedule":`), r.NameInBodies())
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ func momentOf(run *store.Run) (expression.Moment, error) {
 		return expression.Moment{}, fmt.Errorf("run %s: its time zone: %w", run.RunID, err)
 	}
 	return expression.Moment{
-		Schedule: run.Schedule, RunID: run.RunID, Origin: run.Origin,
+		Schedule: run.NameInBodies(), RunID: run.RunID, Origin: run.Origin,
 		ScheduledFor: run.ScheduledFor.In(zone), IntervalStart: run.IntervalStart.In(zone),
 	}, nil
 }

@@ -57,7 +57,7 @@ func (r *Runner) StartRedrive(ctx context.Context, job *Job, run *store.Run, wha
 		return nil, err
 	}
 	return r.Ledger.BeginRun(ctx, store.NewRun{
-		Schedule: run.Schedule, ScheduledFor: run.ScheduledFor, IntervalStart: run.IntervalStart, Origin: originRedrive, Zone: run.Zone, FlowID: run.FlowID, BaseURL: run.BaseURL,
+		Schedule: run.Schedule, Called: run.Called, ScheduledFor: run.ScheduledFor, IntervalStart: run.IntervalStart, Origin: originRedrive, Zone: run.Zone, FlowID: run.FlowID, BaseURL: run.BaseURL,
 		Actor: actor, RedriveOf: run.RunID, RedriveWhat: string(text), Redrive: words,
 	})
 }

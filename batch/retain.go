@@ -18,11 +18,12 @@ type Removed struct {
 	Rows     int64 // of those runs
 	Slots    int64
 	Requests int64
+	Pauses   int64
 	Bytes    int64 // that the ledger's file is shorter by, at its next checkpoint
 }
 
 // Retain removes settled runs that ended before an instant, with all their rows,
-// kept bodies and spools, and old slots and requests; then it makes the ledger's
+// kept bodies and spools, and old slots, requests and pauses; then it makes the ledger's
 // file shorter. What a later run needs of them stays: which files were delivered,
 // and, where that was in part, which bytes.
 //
@@ -36,7 +37,10 @@ func (r *Runner) Retain(ctx context.Context, before time.Time, idle func(context
 		err = t.slots(ctx)
 	}
 	if err == nil {
-		err = t.requests(ctx)
+		err = t.all(ctx, &t.removed.Requests, t.runner.Ledger.RemoveRequests)
+	}
+	if err == nil {
+		err = t.all(ctx, &t.removed.Pauses, t.runner.Ledger.RemovePauses)
 	}
 	if err == nil {
 		err = t.giveBack(ctx)
@@ -239,11 +243,12 @@ func (t *retention) slots(ctx context.Context) error {
 	}
 }
 
-func (t *retention) requests(ctx context.Context) error {
+// all repeats one kind of removal until nothing is left of it, and counts.
+func (t *retention) all(ctx context.Context, gone *int64, remove func(ctx context.Context, before time.Time, limit int64) (int64, error)) error {
 	for rows := int64(1); rows > 0; {
 		err := t.step(ctx, func(ctx context.Context, most int64) (err error) {
-			rows, err = t.runner.Ledger.RemoveRequests(ctx, t.before, most)
-			t.removed.Requests += rows
+			rows, err = remove(ctx, t.before, most)
+			*gone += rows
 			return err
 		})
 		if err != nil {

@@ -89,7 +89,7 @@ func keyPrefix(r *store.Run, sourceHash string) string {
 		occasion = r.ScheduledFor.UTC().Format(time.RFC3339Nano)
 	}
 	h := sha256.New()
-	for _, part := range []string{r.Schedule, occasion, strconv.Itoa(r.Generation), r.Shape, sourceHash} {
+	for _, part := range []string{r.NameInBodies(), occasion, strconv.Itoa(r.Generation), r.Shape, sourceHash} {
 		fmt.Fprintf(h, "%d:%s,", len(part), part) // lengths keep neighbours apart
 	}
 	return hex.EncodeToString(h.Sum(nil)[:12])

@@ -215,6 +215,23 @@ func (l *Ledger) RemoveRequests(ctx context.Context, before time.Time, limit int
 	return rows, err
 }
 
+// A pause that ended still says why slots did not run that are not decided yet: one
+// that pausesThatCount lists stays.
+const removePauses = `
+DELETE FROM pauses WHERE pause_id IN (SELECT pause_id FROM pauses p
+  WHERE resumed_at < ?1 AND resumed_at <= coalesce((SELECT min(decided_to, coalesce(waiting_for - 1, decided_to)) FROM schedule_state s WHERE s.schedule = p.schedule), 0)
+  LIMIT ?2)`
+
+// RemovePauses removes so many pauses at most that ended before an instant and no
+// longer decide anything.
+func (l *Ledger) RemovePauses(ctx context.Context, before time.Time, limit int64) (rows int64, err error) {
+	err = l.write(ctx, func(tx *sql.Tx) error {
+		rows, err = changed(tx.ExecContext(ctx, removePauses, ms(before), limit))
+		return err
+	})
+	return rows, err
+}
+
 // FreePages says how many pages of the file are free, and how large a page is in
 // bytes.
 func (r *Reader) FreePages(ctx context.Context) (pages, size int64, err error) {

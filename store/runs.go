@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -15,6 +16,7 @@ type Run struct {
 	ID           int64 // the row; for other methods of this package
 	RunID        string
 	Schedule     string
+	Called       string // what the schedule was called when the run began, if it was renamed since; else ""
 	ScheduledFor time.Time
 
 	// IntervalStart is the slot before ScheduledFor; without one the same.
@@ -67,9 +69,14 @@ func (r *Run) Name() string {
 	return name
 }
 
+// NameInBodies is the schedule's name as the run's bodies, keys and expressions have
+// it: the one of its beginning, also after the schedule was renamed.
+func (r *Run) NameInBodies() string { return cmp.Or(r.Called, r.Schedule) }
+
 // NewRun is what BeginRun needs to know.
 type NewRun struct {
 	Schedule      string
+	Called        string    // as in Run
 	ScheduledFor  time.Time // stored in milliseconds
 	IntervalStart time.Time // the slot before it; zero: the same as ScheduledFor
 	Origin        string
@@ -121,8 +128,8 @@ SELECT coalesce(max(number), 0) + 1, coalesce(max(generation), 0) FROM runs WHER
 const insertRun = `
 INSERT INTO runs (run_id, schedule, scheduled_for, interval_start, number, generation, origin, state, reason, zone, flow_id, base_url,
                   shape, job, payload, source_path, started_at, records_read, records_filtered, records_unchanged, records_elsewhere, bytes_read,
-                  redrive_of, redrive_what)
-VALUES (?, ?, ?, ?, ?, ?, ?, 'planning', '', ?, ?, ?, '', '', '', '', ?, 0, 0, 0, 0, 0, nullif(?, ''), nullif(?, ''))`
+                  redrive_of, redrive_what, called)
+VALUES (?, ?, ?, ?, ?, ?, ?, 'planning', '', ?, ?, ?, '', '', '', '', ?, 0, 0, 0, 0, 0, nullif(?, ''), nullif(?, ''), ?)`
 
 // BeginRun claims the slot, if the run has one, and creates the run in
 // Planning, before anything of its source is opened. A slot that has its row
@@ -133,7 +140,7 @@ func (l *Ledger) BeginRun(ctx context.Context, n NewRun) (*Run, error) {
 		return nil, fmt.Errorf("run of %s: %w", n.Schedule, err)
 	}
 	r := &Run{
-		RunID: id.String(), Schedule: n.Schedule, ScheduledFor: fromMS(ms(n.ScheduledFor)), Origin: n.Origin,
+		RunID: id.String(), Schedule: n.Schedule, Called: n.Called, ScheduledFor: fromMS(ms(n.ScheduledFor)), Origin: n.Origin,
 		State: Planning, Zone: n.Zone, FlowID: n.FlowID, BaseURL: n.BaseURL, StartedAt: fromMS(ms(time.Now())),
 		RedriveOf: n.RedriveOf, RedriveWhat: n.RedriveWhat,
 	}
@@ -177,7 +184,7 @@ func beginRun(ctx context.Context, tx *sql.Tx, n NewRun, r *Run) error {
 		}
 	}
 	res, err := tx.ExecContext(ctx, insertRun, r.RunID, r.Schedule, ms(r.ScheduledFor), ms(r.IntervalStart), r.Number, r.Generation, r.Origin,
-		r.Zone, r.FlowID, r.BaseURL, ms(r.StartedAt), r.RedriveOf, r.RedriveWhat)
+		r.Zone, r.FlowID, r.BaseURL, ms(r.StartedAt), r.RedriveOf, r.RedriveWhat, r.Called)
 	if err != nil {
 		return err
 	}
@@ -187,7 +194,7 @@ func beginRun(ctx context.Context, tx *sql.Tx, n NewRun, r *Run) error {
 
 const runColumns = `id, run_id, schedule, scheduled_for, interval_start, number, generation, origin, state, reason, zone, flow_id, base_url,
     shape, job, payload, source_path, started_at, planned_at, finished_at,
-    records_read, records_filtered, records_unchanged, records_elsewhere, bytes_read, coalesce(redrive_of, ''), coalesce(redrive_what, '')`
+    records_read, records_filtered, records_unchanged, records_elsewhere, bytes_read, coalesce(redrive_of, ''), coalesce(redrive_what, ''), called`
 
 // scanRun reads runColumns, and what a query has behind them.
 func scanRun(row interface{ Scan(...any) error }, more ...any) (*Run, error) {
@@ -197,7 +204,7 @@ func scanRun(row interface{ Scan(...any) error }, more ...any) (*Run, error) {
 	err := row.Scan(append([]any{
 		&r.ID, &r.RunID, &r.Schedule, &scheduled, &interval, &r.Number, &r.Generation, &r.Origin, &r.State, &r.Reason,
 		&r.Zone, &r.FlowID, &r.BaseURL, &r.Shape, &r.Job, &r.Payload, &r.SourcePath, &started, &planned, &finished,
-		&r.RecordsRead, &r.RecordsFiltered, &r.RecordsUnchanged, &r.RecordsElsewhere, &r.BytesRead, &r.RedriveOf, &r.RedriveWhat,
+		&r.RecordsRead, &r.RecordsFiltered, &r.RecordsUnchanged, &r.RecordsElsewhere, &r.BytesRead, &r.RedriveOf, &r.RedriveWhat, &r.Called,
 	}, more...)...)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -62,7 +63,11 @@ func (r *Reader) findNamed(ctx context.Context, name, schedule, at string, numbe
 	}
 	switch len(found) {
 	case 0:
-		return nil, &NotFoundError{"run", name}
+		now, err := r.NameNow(ctx, schedule)
+		if err != nil || now == schedule {
+			return nil, cmp.Or(err, error(&NotFoundError{"run", name}))
+		}
+		return r.findNamed(ctx, name, now, at, number)
 	case 1:
 		return found[0], nil
 	}

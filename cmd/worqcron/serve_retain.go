@@ -49,13 +49,13 @@ func (d *daemon) retention(most time.Duration) time.Duration {
 func (d *daemon) removeOld(ctx context.Context, keep time.Duration) {
 	began := time.Now()
 	gone, err := d.runner.Retain(ctx, began.Add(-keep), d.waitIdle)
-	log := d.log.With("runs", gone.Runs, "rows", gone.Rows, "slots", gone.Slots, "requests", gone.Requests, "bytes", gone.Bytes,
+	log := d.log.With("runs", gone.Runs, "rows", gone.Rows, "slots", gone.Slots, "requests", gone.Requests, "pauses", gone.Pauses, "bytes", gone.Bytes,
 		"elapsed", time.Since(began).Round(time.Millisecond))
 	switch {
 	case ctx.Err() != nil: // it goes on after the next start
 	case err != nil:
 		log.Error("old runs not removed, tried again later", "err", err)
-	case gone.Runs+gone.Slots+gone.Requests+gone.Bytes > 0:
+	case gone.Runs+gone.Slots+gone.Requests+gone.Pauses+gone.Bytes > 0:
 		log.Info("old runs removed", "retain", keep)
 	default:
 		log.Debug("no old runs to remove", "retain", keep)

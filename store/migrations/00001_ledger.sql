@@ -54,6 +54,7 @@ CREATE TABLE runs (
     remote            TEXT,                      -- JSON: how its accepted triggers' executions stand, as last looked up; NULL: never
     redrive_of        TEXT,                      -- run_id of the run of which it sends something again; NULL: it is no redrive
     redrive_what      TEXT,                      -- JSON: what of that run was asked for; NULL: it is no redrive
+    called            TEXT    NOT NULL DEFAULT '', -- the schedule's name when it began: its bodies and keys have that one; '': the same
     CHECK ((redrive_of IS NULL) = (redrive_what IS NULL))
 ) STRICT;
 CREATE INDEX runs_by_redrive ON runs (redrive_of) WHERE redrive_of IS NOT NULL;
@@ -355,6 +356,22 @@ CREATE TABLE pauses (
 ) STRICT;
 CREATE UNIQUE INDEX pauses_open ON pauses (schedule, source) WHERE resumed_at IS NULL;
 CREATE INDEX pauses_by_end ON pauses (schedule, resumed_at);
+CREATE INDEX pauses_ended ON pauses (resumed_at) WHERE resumed_at IS NOT NULL;
+
+-- What schedules were called before (renamed_from), so that a run is found by the
+-- name that it once had.
+CREATE TABLE former_names (
+    name       TEXT    PRIMARY KEY,           -- what the schedule was called
+    schedule   TEXT    NOT NULL,              -- what it is called now
+    renamed_at INTEGER NOT NULL               -- when the ledger took it over
+) STRICT, WITHOUT ROWID;
+
+-- One row: the configuration that the daemon loaded last, to compare a file with.
+CREATE TABLE loaded_config (
+    one       INTEGER PRIMARY KEY CHECK (one = 1), -- so that there is one row
+    text      TEXT    NOT NULL,               -- TOML: what it says, calendars' days included
+    loaded_at INTEGER NOT NULL                -- when
+) STRICT;
 
 -- Files that arrived, each with the slot that it made.
 CREATE TABLE arrivals (
