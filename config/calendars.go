@@ -97,6 +97,7 @@ func (r *reader) readCalendars(root *node) {
 			r.readCalendarFile(&c, table.child("file"))
 		}
 		r.calendars[table.key] = c
+		r.config.Calendars[table.key] = sortedKeys(c.days)
 	}
 }
 

@@ -42,6 +42,10 @@ type Config struct {
 	Notify    Notify
 	Schedules []Schedule // by name
 	Warnings  []Problem
+
+	Settings  []Setting           // what the file sets of [worqhat] and [ledger]
+	Calendars map[string][]string // their days, sorted
+	restored  bool                // it comes from Text, and has no secrets
 }
 
 // Ledger is the [ledger] table.
@@ -65,6 +69,8 @@ type Schedule struct {
 	Expect       alert.Expect
 	Heartbeat    notify.URL // zero: none, or it is in HeartbeatEnv
 	HeartbeatEnv string     // the variable that holds it; ""
+	Settings     []Setting  // what the file sets of it, also in [defaults]
+	renamedAt    Problem    // where renamed_from stands
 }
 
 const (

@@ -12,6 +12,9 @@ import (
 // what one key takes from another.
 func (r *reader) finish(table *node, s *settings) {
 	r.finishTime(table, s)
+	if n := table.child("renamed_from"); n != nil {
+		s.schedule.renamedAt = r.problem(n.offset, "", "")
+	}
 	r.finishPayload(s)
 	r.finishBody(table, s)
 	job := &s.schedule.Job

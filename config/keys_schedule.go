@@ -22,7 +22,7 @@ func scheduleKeys() section {
 		name:  scheduleSection,
 		doc:   "What runs when. The table's name is the schedule's: lower-case letters, digits, `_`, `.` and `-`, 64 at most, a letter or digit first. A name with a dot needs quotes: `[schedules.\"eu.orders\"]`.",
 		below: []string{"source", "chunk", "delivery", "expect"},
-		later: []string{"after", "renamed_from"},
+		later: []string{"after"},
 		keys: append([]key{
 			{
 				name: "cron", words: "this or `at` is required", own: true,
@@ -72,6 +72,11 @@ func scheduleKeys() section {
 				name: "payload", words: "none", own: true,
 				kind: kind{"table", `{ report = "orders" }`, setPayload},
 				doc:  "Members that each body carries, beside its records if it has any. Strings may hold [expressions](#expressions).",
+			},
+			{
+				name: "renamed_from", words: "none", own: true,
+				kind: textKind("schedule's name", `"sales"`, setRenamedFrom),
+				doc:  "What this schedule was called before. It keeps its past: what it delivered is not sent again, its slots, runs, pauses and waiting slots are its own, and its runs are found by the old name too. It can go once the ledger has taken it over; `check` says when.",
 			},
 			{
 				name: "shutdown_timeout", standard: `"30s"`,

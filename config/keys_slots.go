@@ -105,7 +105,7 @@ func setExclude(s *settings, n *node) *fault {
 			all.add(item, &fault{msg: fmt.Sprintf("there is no calendar %q", shorten(name)), hint: hint})
 			continue
 		}
-		s.schedule.Exclude = append(s.schedule.Exclude, scheduler.Exclusion{Name: "calendar " + name, Dates: c.days})
+		s.schedule.Exclude = append(s.schedule.Exclude, scheduler.ByCalendar(name, c.days))
 	}
 	return all.joined()
 }

@@ -31,7 +31,7 @@ func newReader(file string, data []byte) (*reader, error) {
 	}
 	r := &reader{
 		file: file, dir: dir, doc: readDocument(data),
-		sections: map[string]section{}, config: &Config{File: file}, schedules: map[string]*node{}, calendars: map[string]calendar{},
+		sections: map[string]section{}, config: &Config{File: file, Calendars: map[string][]string{}}, schedules: map[string]*node{}, calendars: map[string]calendar{},
 	}
 	for _, s := range tableOfKeys() {
 		r.sections[s.name] = s
@@ -126,6 +126,8 @@ func (r *reader) readKeys(s section, at place, to *settings) {
 		}
 		if f := k.kind.read(to, n); f != nil {
 			r.blame(n, f)
+		} else {
+			to.record(s, n)
 		}
 	}
 }
@@ -218,6 +220,7 @@ func (r *reader) readSchedules(root *node) {
 		}
 		r.readSchedule(root, table)
 	}
+	r.checkRenames()
 }
 
 // readSchedule reads one schedule with its sections and checks it as a whole.

@@ -1,6 +1,9 @@
 package scheduler
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Exclusion is a time in which a schedule's slots do not run: days of a calendar,
 // or one span.
@@ -12,6 +15,18 @@ type Exclusion struct {
 
 	// From and Until are a span [From, Until); both zero: none.
 	From, Until time.Time
+}
+
+const calendarPrefix = "calendar "
+
+// ByCalendar makes the exclusion of a calendar's days.
+func ByCalendar(name string, days map[string]bool) Exclusion {
+	return Exclusion{Name: calendarPrefix + name, Dates: days}
+}
+
+// Calendar is the name of the calendar whose days these are; false for a span.
+func (e Exclusion) Calendar() (string, bool) {
+	return strings.CutPrefix(e.Name, calendarPrefix)
 }
 
 func (e Exclusion) covers(slot time.Time, zone *time.Location) bool {

@@ -30,16 +30,24 @@ func (s Schedule) StartOf(slot time.Time) time.Time {
 	return slot.Add(time.Duration(n).Truncate(time.Millisecond))
 }
 
+// ExcludedBy names the calendar or blackout in which a slot lies; "" if none.
+func (s Schedule) ExcludedBy(slot time.Time) string {
+	for _, e := range s.Exclude {
+		if e.covers(slot, s.Spec.zone) {
+			return e.Name
+		}
+	}
+	return ""
+}
+
 // SkipReason says why a slot would not run, whenever it is found; "" if nothing
 // speaks against it. Calendars come before pauses: they hold in any case.
 func (s Schedule) SkipReason(slot time.Time) string {
 	if s.Spec.zone == nil {
 		return SkippedRemoved
 	}
-	for _, e := range s.Exclude {
-		if e.covers(slot, s.Spec.zone) {
-			return e.Name
-		}
+	if why := s.ExcludedBy(slot); why != "" {
+		return why
 	}
 	for _, p := range s.Pauses {
 		if p.covers(slot) {

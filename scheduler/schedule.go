@@ -15,6 +15,7 @@ const (
 // Schedule is one entry of the timetable.
 type Schedule struct {
 	Name          string
+	RenamedFrom   string // what it was called before; an entry of this name, if there is one, becomes it
 	Spec          Spec
 	CatchUp       string        // CatchUpNone, CatchUpLast or CatchUpAll
 	CatchUpWindow time.Duration // slots older than this are missed for good
