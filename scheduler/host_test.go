@@ -109,7 +109,7 @@ type driven struct {
 
 func drive(t *testing.T, host *memory) *driven {
 	log := &bytes.Buffer{}
-	return &driven{New(host, slog.New(slog.NewTextHandler(log, nil))), t, host, log}
+	return &driven{New(host, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))), t, host, log}
 }
 
 // lookAt makes one look at "2026-11-24T…".

@@ -45,7 +45,8 @@ func New(host Host, log *slog.Logger) *Scheduler {
 // Set gives the whole timetable, at start and at each reload; names are unique.
 // It returns at once; Run takes it over at its next look. A schedule with the same
 // Fingerprint as before keeps its mark; a new or edited one is looked at from then
-// on; one that is missing is taken off. Only what is set before the first look
+// on; one that is missing is taken off, unless another was renamed from it: that is
+// the same with another name. Only what is set before the first look
 // catches up with what was missed while the process was down.
 func (s *Scheduler) Set(schedules []Schedule) {
 	s.mu.Lock()
@@ -160,6 +161,9 @@ func (s *Scheduler) takeOver(now time.Time) {
 	for _, w := range wanted {
 		keep[w.Name] = true
 		e, known := s.table.entries[w.Name]
+		if !known {
+			e, known = s.table.rename(w.RenamedFrom, w.Name)
+		}
 		switch {
 		case !known:
 			s.table.add(w, now, s.begun)
@@ -180,7 +184,7 @@ func (s *Scheduler) takeOver(now time.Time) {
 }
 
 // logEdit says what changed, and which slot will not come because of it: it has
-// no row, since it was not due yet.
+// no row, since it was not due yet. The Host tells people, who knows more.
 func (s *Scheduler) logEdit(name string, old, edited Spec, now time.Time) {
 	attrs := []any{"schedule", name, "was", old.String(), "is", edited.String()}
 	if slot, ok := old.Next(now); ok && !edited.Is(slot) {
@@ -189,5 +193,5 @@ func (s *Scheduler) logEdit(name string, old, edited Spec, now time.Time) {
 	if slot, ok := edited.Next(now); ok {
 		attrs = append(attrs, "next", slot)
 	}
-	s.log.Info("schedule changed", attrs...)
+	s.log.Debug("timetable changed", attrs...)
 }

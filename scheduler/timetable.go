@@ -91,6 +91,25 @@ func (t *timetable) replace(e *entry, s Schedule, now time.Time) {
 	t.lookAt(e, now)
 }
 
+// rename gives an entry another name, and all that it still owes. False if there is
+// none.
+func (t *timetable) rename(from, to string) (*entry, bool) {
+	e, ok := t.entries[from]
+	if !ok {
+		return nil, false
+	}
+	delete(t.entries, from)
+	t.entries[to] = e
+	e.name = to
+	for i := range e.terms {
+		e.terms[i].Name = to
+	}
+	if e.place >= 0 {
+		heap.Fix(&t.queue, e.place) // names are part of the order
+	}
+	return e, true
+}
+
 // lookAt queues an entry for an instant, or moves it there.
 func (t *timetable) lookAt(e *entry, at time.Time) {
 	e.due = at

@@ -60,25 +60,45 @@ const insertFormerName = `
 INSERT INTO former_names (name, schedule, renamed_at) VALUES (?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET schedule = excluded.schedule, renamed_at = excluded.renamed_at`
 
-// RenameSchedule gives everything that the ledger knows of a schedule another name:
-// its marks, slots, pauses and runs, what it delivered, and what is asked of it.
-// Runs keep the old one in their bodies, and are found by it. It reports false, and
-// changes nothing, if there is nothing. No run of either may be under way.
-func (l *Ledger) RenameSchedule(ctx context.Context, from, to string) (renamed bool, err error) {
+// Rename is a schedule that gets another name.
+type Rename struct{ From, To string }
+
+// RenameSchedules gives everything that the ledger knows of schedules another name:
+// marks, slots, pauses and runs, what they delivered, and what is asked of them.
+// Runs keep the old one in their bodies, and are found by it. It returns those of
+// which there was something; all or none are done. No run of them may be under way.
+func (l *Ledger) RenameSchedules(ctx context.Context, list []Rename) (done []Rename, err error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
 	err = l.write(ctx, func(tx *sql.Tx) error {
-		if err := tx.QueryRowContext(ctx, hasName, from).Scan(&renamed); err != nil || !renamed {
-			return err
-		}
-		for _, query := range renames {
-			if _, err := tx.ExecContext(ctx, query, from, to); err != nil {
-				return err
+		done = nil
+		for _, r := range list {
+			renamed, err := renameSchedule(ctx, tx, r)
+			if err != nil {
+				return fmt.Errorf("rename schedule %s to %s: %w", r.From, r.To, err)
+			}
+			if renamed {
+				done = append(done, r)
 			}
 		}
-		_, err := tx.ExecContext(ctx, insertFormerName, from, to, ms(time.Now()))
-		return err
+		return nil
 	})
 	if err != nil {
-		return false, fmt.Errorf("rename schedule %s to %s: %w", from, to, err)
+		return nil, err
 	}
-	return renamed, nil
+	return done, nil
+}
+
+func renameSchedule(ctx context.Context, tx *sql.Tx, r Rename) (renamed bool, err error) {
+	if err := tx.QueryRowContext(ctx, hasName, r.From).Scan(&renamed); err != nil || !renamed {
+		return false, err
+	}
+	for _, query := range renames {
+		if _, err := tx.ExecContext(ctx, query, r.From, r.To); err != nil {
+			return false, err
+		}
+	}
+	_, err = tx.ExecContext(ctx, insertFormerName, r.From, r.To, ms(time.Now()))
+	return true, err
 }

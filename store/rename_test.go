@@ -23,10 +23,15 @@ func renamable(t *testing.T) (*Ledger, *Run) {
 	return l, run
 }
 
+func rename(t *testing.T, l *Ledger, from, to string) bool {
+	t.Helper()
+	return len(get[[]Rename](t)(l.RenameSchedules(context.Background(), []Rename{{from, to}}))) == 1
+}
+
 func TestRenameSchedule(t *testing.T) {
 	ctx := context.Background()
 	l, run := renamable(t)
-	if renamed := get[bool](t)(l.RenameSchedule(ctx, "orders", "sales")); !renamed {
+	if renamed := rename(t, l, "orders", "sales"); !renamed {
 		t.Fatal("nothing was renamed")
 	}
 	for _, table := range tablesOfSchedules(t, l) {
@@ -56,10 +61,10 @@ func TestRenameSchedule(t *testing.T) {
 	if m, ok, err := l.Mark(ctx, "sales"); err != nil || !ok || m.Spec != "spec" || !m.WaitingFor.Equal(slotTime) {
 		t.Errorf("mark: got %+v, %v, %v", m, ok, err)
 	}
-	if get[bool](t)(l.RenameSchedule(ctx, "orders", "sales")) {
+	if rename(t, l, "orders", "sales") {
 		t.Error("renamed a second time")
 	}
-	get[bool](t)(l.RenameSchedule(ctx, "sales", "turnover"))
+	rename(t, l, "sales", "turnover")
 	if got := get[*Run](t)(l.FindRun(ctx, "orders@2026-11-24T02:30")); got.Schedule != "turnover" || got.NameInBodies() != "orders" {
 		t.Errorf("renamed twice: got %s, %s in bodies", got.Schedule, got.NameInBodies())
 	}
@@ -74,7 +79,7 @@ func TestRenameScheduleMerges(t *testing.T) {
 	must(t, l.SetMark(ctx, "sales", Mark{At: slotTime.Add(time.Hour), Spec: "young"}))
 	must(t, execSQL(l, `INSERT INTO delivered_files VALUES ('sales', 'h', 's', 'young', 'p', 0, 1, 7)`))
 	must(t, l.PauseSchedule(ctx, Pause{Schedule: "sales", Source: PausedByCommand, Reason: "young"}))
-	get[bool](t)(l.RenameSchedule(ctx, "orders", "sales"))
+	rename(t, l, "orders", "sales")
 	if got := get[*Run](t)(l.FindRun(ctx, young.RunID)); got.Number != 1 || got.NameInBodies() != "sales" {
 		t.Errorf("the young run: got %s", got.Name())
 	}
@@ -97,7 +102,7 @@ func TestRenameScheduleToATakenOffName(t *testing.T) {
 	ctx := context.Background()
 	l, _ := renamable(t)
 	must(t, l.SetMark(ctx, "sales", Mark{At: slotTime.Add(time.Hour)}))
-	get[bool](t)(l.RenameSchedule(ctx, "orders", "sales"))
+	rename(t, l, "orders", "sales")
 	if m, _, err := l.Mark(ctx, "sales"); err != nil || m.Spec != "spec" {
 		t.Errorf("got %+v, %v", m, err)
 	}
