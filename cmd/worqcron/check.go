@@ -19,22 +19,31 @@ type checkJSON struct {
 	Warnings []config.Problem `json:"warnings"`
 	Paused   []pauseJSON      `json:"paused,omitempty"`   // schedules of which nothing runs now
 	Arrivals []arrivalsJSON   `json:"arrivals,omitempty"` // schedules that files make due, and how many of them wait
+	Diff     *diffJSON        `json:"diff,omitempty"`     // with --diff
 }
 
 func newCheck(p *program) *cobra.Command {
-	return &cobra.Command{
+	diff := false
+	c := &cobra.Command{
 		Use:   "check",
 		Short: "validate the configuration: all errors and warnings at once",
 		Long: `check reads the configuration and prints every mistake with its file, line and
 column and a hint, all at once. Warnings (a missing directory, a missing key)
 do not stop the daemon; they fail the runs that they concern. It also names the
-schedules that are paused, and how many files wait where files make them due.`,
-		Args: exactly(),
-		RunE: func(c *cobra.Command, _ []string) error { return p.check(c.Context()) },
+schedules that are paused, and how many files wait where files make them due.
+
+--diff compares the file with what the daemon loaded last, and so tells what a
+reload (SIGHUP) or restart would do: schedules added, removed, renamed and
+changed, with the keys, and the slots of the next seven days that come or go.`,
+		Example: "  worqcron check\n  worqcron check --diff && systemctl reload worqcron",
+		Args:    exactly(),
+		RunE:    func(c *cobra.Command, _ []string) error { return p.check(c.Context(), diff) },
 	}
+	c.Flags().BoolVar(&diff, "diff", false, "show what a reload of the daemon would change")
+	return c
 }
 
-func (p *program) check(ctx context.Context) error {
+func (p *program) check(ctx context.Context, diff bool) error {
 	c, err := p.load()
 	var invalid *config.Invalid
 	result := checkJSON{OK: true, Errors: []config.Problem{}, Warnings: []config.Problem{}}
@@ -46,8 +55,7 @@ func (p *program) check(ctx context.Context) error {
 	case err != nil:
 		return err
 	default:
-		result.Warnings = append(result.Warnings, c.Warnings...)
-		if result.Paused, err = p.pausedNow(ctx, c); err != nil {
+		if err := p.checkLedger(ctx, c, diff, &result); err != nil {
 			return err
 		}
 		table, err := p.pausedTimetable(ctx, c)
@@ -57,6 +65,7 @@ func (p *program) check(ctx context.Context) error {
 		if result.Arrivals, err = p.arrivals(ctx, c, table); err != nil {
 			return err
 		}
+		result.Warnings = append(result.Warnings, c.Warnings...)
 	}
 	if p.json {
 		if err := printJSON(p.out, result); err != nil {
@@ -88,6 +97,9 @@ func (p *program) printProblems(r checkJSON, c *config.Config) {
 			fmt.Fprintf(p.out, "%s: %s to be read\n", j.Schedule, filesWait(j.Waiting))
 		}
 	}
+	if r.Diff != nil {
+		p.printDiff(r.Diff)
+	}
 	if r.OK {
 		fmt.Fprintf(p.out, "%s: good, %s\n", c.File, count(int64(len(c.Schedules)), "schedule"))
 	} else {
@@ -95,16 +107,26 @@ func (p *program) printProblems(r checkJSON, c *config.Config) {
 	}
 }
 
-// pausedNow lists the schedules that are paused, as the file and the ledger say, if
-// there is one.
-func (p *program) pausedNow(ctx context.Context, c *config.Config) (list []pauseJSON, err error) {
+// checkLedger adds what the ledger knows about the configuration, if there is one.
+func (p *program) checkLedger(ctx context.Context, c *config.Config, diff bool, result *checkJSON) (err error) {
 	r, err := store.OpenReader(ctx, c.Ledger.Path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return pausedNow(ctx, nil, c)
+		r, err = nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	return pausedNow(ctx, r, c)
+	if r != nil {
+		defer func() { err = errors.Join(err, r.Close()) }()
+		if err := warnRenamed(ctx, r, c); err != nil {
+			return err
+		}
+	}
+	if diff {
+		if result.Diff, err = diffOf(ctx, r, c); err != nil {
+			return err
+		}
+	}
+	result.Paused, err = pausedNow(ctx, r, c)
+	return err
 }

@@ -99,7 +99,7 @@ func (p *program) changePause(ctx context.Context, kind, name string, ask any, h
 	if err != nil {
 		return err
 	}
-	ledger, err := store.Open(ctx, cfg.Ledger.Path, kind)
+	ledger, err := openLedger(ctx, cfg, kind, p.logger(slog.LevelWarn), false)
 	var busy *store.BusyError
 	switch {
 	case errors.As(err, &busy) && busy.Role == "serve":

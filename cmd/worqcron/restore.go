@@ -20,10 +20,13 @@ func openLedger(ctx context.Context, cfg *config.Config, role string, log *slog.
 		return openRestored(ctx, cfg, role, log)
 	}
 	ledger, err := store.Open(ctx, cfg.Ledger.Path, role)
-	if err == nil && ledger.Warning() != "" {
+	if err != nil {
+		return nil, err
+	}
+	if ledger.Warning() != "" {
 		log.Warn("ledger", "problem", ledger.Warning())
 	}
-	return ledger, err
+	return openNamed(ctx, ledger, cfg, log)
 }
 
 func openRestored(ctx context.Context, cfg *config.Config, role string, log *slog.Logger) (*store.Ledger, error) {
@@ -48,7 +51,7 @@ func openRestored(ctx context.Context, cfg *config.Config, role string, log *slo
 	for _, name := range r.OnArrival {
 		log.Warn("schedule paused: move the files away that were delivered since the copy was made, then resume it", "schedule", name)
 	}
-	return ledger, nil
+	return openNamed(ctx, ledger, cfg, log)
 }
 
 // maxRestoredSlots is how many slots of a schedule get a row; those before them

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -60,6 +59,7 @@ type daemon struct {
 
 	reloaded chan struct{} // holds one: the watches for files are to look at the configuration
 	watch    *watch        // nil: nobody watches
+	again    chan struct{} // holds one: load the configuration once more
 }
 
 // busyRun is a run under way.
@@ -85,7 +85,7 @@ func (p *program) serve(ctx context.Context, acceptRestore bool) error {
 	if err != nil {
 		return err
 	}
-	d := &daemon{ledger: ledger, log: log, config: cfg, busy: map[string]*busyRun{}, turns: map[string]*sync.Mutex{}, backfilling: map[string]bool{}}
+	d := &daemon{ledger: ledger, log: log, config: cfg, busy: map[string]*busyRun{}, turns: map[string]*sync.Mutex{}, backfilling: map[string]bool{}, again: make(chan struct{}, 1)}
 	d.runner = newRunner(cfg, ledger, log)
 	d.watch = newWatch(ledger, cfg, log)
 	err = d.run(ctx)
@@ -129,6 +129,8 @@ func (d *daemon) run(ctx context.Context) error {
 	d.scheduler.Set(table)
 	d.startAllWaiting(ctx)
 	d.reloaded = make(chan struct{}, 1)
+	d.compareLoaded(ctx)
+	d.storeLoaded(ctx, d.config)
 
 	parts, pctx := errgroup.WithContext(ctx)
 	parts.Go(func() error { return d.scheduler.Run(pctx) })
@@ -141,6 +143,8 @@ func (d *daemon) run(ctx context.Context) error {
 		for {
 			select {
 			case <-hangups:
+				d.reload(pctx)
+			case <-d.again:
 				d.reload(pctx)
 			case <-d.ledger.Halted():
 				return fmt.Errorf("the ledger can no longer be written, nothing is sent: %w", store.ErrHalted)
@@ -190,77 +194,6 @@ func (d *daemon) schedule(name string) (config.Schedule, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.config.Schedule(name)
-}
-
-// reload takes over a new configuration, or keeps the old one and says why.
-func (d *daemon) reload(ctx context.Context) {
-	d.mu.Lock()
-	old := d.config
-	d.mu.Unlock()
-	c, err := config.Load(old.File)
-	if err != nil {
-		d.log.Error("configuration not loaded, the old one stays", "err", err)
-		return
-	}
-	if c.Ledger.Path != old.Ledger.Path {
-		d.log.Error("configuration not loaded, the old one stays", "err", "ledger.path cannot change while the daemon runs")
-		return
-	}
-	if err := recordFilePauses(ctx, d.ledger, c); err != nil {
-		d.log.Error("configuration not loaded, the old one stays", "err", err)
-		return
-	}
-	d.mu.Lock()
-	d.config = c
-	d.mu.Unlock()
-	d.runner.Budget.SetLimits(c.WorqHat)
-	d.runner.Budget.SetRates(ratesOf(c))
-	connect(d.runner, c, d.log)
-	d.watch.take(c)
-	for _, s := range c.Schedules {
-		d.runner.UpdateDelivery(s.Name, s.Job.Delivery)
-	}
-	if err := d.setTimetable(ctx); err != nil {
-		d.log.Error("configuration loaded, but the times of its schedules are the old ones: reload it again", "err", err)
-		return
-	}
-	select {
-	case d.reloaded <- struct{}{}:
-	default: // they have not looked yet
-	}
-	added, removed, changed := difference(old, c)
-	d.log.Info("configuration loaded", "added", added, "removed", removed, "changed", changed)
-}
-
-// difference names the schedules that a reload added, removed and changed.
-func difference(old, now *config.Config) (added, removed, changed []string) {
-	for i := range now.Schedules {
-		name := now.Schedules[i].Name
-		before, ok := old.Schedule(name)
-		switch {
-		case !ok:
-			added = append(added, name)
-		case !sameSchedule(before, now.Schedules[i]):
-			changed = append(changed, name)
-		}
-	}
-	for i := range old.Schedules {
-		if _, ok := now.Schedule(old.Schedules[i].Name); !ok {
-			removed = append(removed, old.Schedules[i].Name)
-		}
-	}
-	return added, removed, changed
-}
-
-// sameSchedule compares what two schedules mean; compiled parts go by their text.
-func sameSchedule(a, b config.Schedule) bool {
-	if a.Spec.Fingerprint() != b.Spec.Fingerprint() || a.Job.Payload.Source() != b.Job.Payload.Source() {
-		return false
-	}
-	a.Spec, b.Spec = scheduler.Spec{}, scheduler.Spec{}
-	a.Job.Payload, b.Job.Payload = nil, nil
-	a.Job.Slots, b.Job.Slots = nil, nil // the same as Spec
-	return reflect.DeepEqual(a, b)
 }
 
 // resume goes on with interrupted runs, oldest first, each in its schedule's

@@ -20,11 +20,11 @@ func (d *daemon) requestRedrive(ctx context.Context, q store.Request) error {
 	if err != nil {
 		return err
 	}
+	defer d.turn(old.Schedule)() // first: a reload may rename it
 	s, ok := d.schedule(old.Schedule)
 	if !ok {
 		return usageError{fmt.Errorf("the daemon's configuration has no schedule %q: reload it", old.Schedule)}
 	}
-	defer d.turn(old.Schedule)()
 	if b := d.busyWith(old.Schedule); b != nil {
 		return fmt.Errorf("run %s of the schedule is under way: ask again when it came to rest", b.run.Name())
 	}

@@ -76,11 +76,11 @@ func (d *daemon) requestRun(ctx context.Context, q store.Request) error {
 	if err := json.Unmarshal([]byte(q.Body), &ask); err != nil {
 		return err
 	}
+	defer d.turn(ask.Schedule)() // first: a reload may rename it
 	s, ok := d.schedule(ask.Schedule)
 	if !ok {
 		return usageError{fmt.Errorf("the daemon's configuration has no schedule %q: reload it", ask.Schedule)}
 	}
-	defer d.turn(ask.Schedule)()
 	if b := d.busyWith(ask.Schedule); b != nil {
 		if ask.another(b.run) {
 			return fmt.Errorf("run %s of the schedule is under way: ask again when it came to rest", b.run.Name())

@@ -19,7 +19,7 @@ type slots struct {
 
 // Mark gives what the ledger has decided of a schedule.
 func (s slots) Mark(ctx context.Context, name string) (scheduler.Mark, bool, error) {
-	return markOf(ctx, s.ledger, name)
+	return markOf(ctx, s.ledger, s.nameNow(name))
 }
 
 func markOf(ctx context.Context, ledger *store.Ledger, name string) (scheduler.Mark, bool, error) {
@@ -29,7 +29,7 @@ func markOf(ctx context.Context, ledger *store.Ledger, name string) (scheduler.M
 
 // Advance stores it.
 func (s slots) Advance(ctx context.Context, name string, m scheduler.Mark) error {
-	return setMark(ctx, s.ledger, name, m)
+	return setMark(ctx, s.ledger, s.nameNow(name), m)
 }
 
 func setMark(ctx context.Context, ledger *store.Ledger, name string, m scheduler.Mark) error {
@@ -40,6 +40,7 @@ func setMark(ctx context.Context, ledger *store.Ledger, name string, m scheduler
 // run of the schedule is under way, one that is late waits, and one that is on time
 // is skipped or waits as the schedule says. A backfill is in no slot's way.
 func (s slots) Claim(ctx context.Context, due scheduler.Due) error {
+	due.Schedule = s.nameNow(due.Schedule)
 	log := s.log.With("schedule", due.Schedule, "scheduled_for", due.At)
 	schedule, ok := s.schedule(due.Schedule)
 	if !ok && due.Runs() { // a reload took it off just now
@@ -55,6 +56,9 @@ func (s slots) Claim(ctx context.Context, due scheduler.Due) error {
 		return closeSlot(ctx, s.ledger, due, store.SlotMissed, due.Missed)
 	}
 	defer s.turn(due.Schedule)()
+	if s.nameNow(due.Schedule) != due.Schedule {
+		return s.Claim(ctx, due) // renamed while it waited for its turn
+	}
 	if err := s.startWaiting(ctx, s.runs, due.Schedule); err != nil {
 		return err
 	}
