@@ -41,9 +41,11 @@ var renames = []string{
 	`DELETE FROM schedule_state WHERE schedule = ?1`,
 	`UPDATE OR IGNORE slots SET schedule = ?2 WHERE schedule = ?1`,
 	`DELETE FROM slots WHERE schedule = ?1`,
-	`UPDATE runs SET number = number + (SELECT max(number) FROM runs n WHERE n.schedule = ?2 AND n.scheduled_for = runs.scheduled_for)
+	`UPDATE runs SET receipt = NULL, number = number + (SELECT max(number) FROM runs n WHERE n.schedule = ?2 AND n.scheduled_for = runs.scheduled_for)
 	 WHERE schedule = ?1 AND EXISTS (SELECT 1 FROM runs n WHERE n.schedule = ?2 AND n.scheduled_for = runs.scheduled_for)`,
-	`UPDATE runs SET called = CASE called WHEN '' THEN schedule ELSE called END, schedule = ?2 WHERE schedule = ?1`,
+	`UPDATE runs SET called = CASE called WHEN '' THEN schedule ELSE called END, schedule = ?2,
+	   receipt = replace(replace(receipt, '"name":"' || ?1 || '@', '"name":"' || ?2 || '@'), '"schedule":"' || ?1 || '"', '"schedule":"' || ?2 || '"')
+	 WHERE schedule = ?1`,
 	`UPDATE OR IGNORE delivered_files SET schedule = ?2 WHERE schedule = ?1`,
 	`DELETE FROM delivered_files WHERE schedule = ?1`,
 	`UPDATE OR IGNORE delivered_ranges SET schedule = ?2 WHERE schedule = ?1`,

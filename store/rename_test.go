@@ -55,6 +55,9 @@ func TestRenameSchedule(t *testing.T) {
 			t.Errorf("%s: got %s, %s in bodies", name, got.Name(), got.NameInBodies())
 		}
 	}
+	if list := get[[]*Run](t)(l.Runs(ctx, "orders", 5)); len(list) != 1 || list[0].Schedule != "sales" {
+		t.Errorf("runs by the old name: got %v", list)
+	}
 	if _, err := l.FindRun(ctx, "orders@2026-11-25T02:30"); err == nil {
 		t.Error("a run that never was is found")
 	}

@@ -82,12 +82,21 @@ const runsNewest = `SELECT ` + runColumns + ` FROM runs WHERE removing IS NULL O
 
 const runsNewestOf = `SELECT ` + runColumns + ` FROM runs WHERE schedule = ? AND removing IS NULL ORDER BY id DESC LIMIT ?`
 
-// Runs returns the newest runs first, of one schedule or ("") of all.
+// Runs returns the newest runs first, of one schedule or ("") of all. One that was
+// renamed may be asked for by its old name.
 func (r *Reader) Runs(ctx context.Context, schedule string, limit int) ([]*Run, error) {
 	if schedule == "" {
 		return queryRuns(ctx, r.ro, runsNewest, limit)
 	}
-	return queryRuns(ctx, r.ro, runsNewestOf, schedule, limit)
+	list, err := queryRuns(ctx, r.ro, runsNewestOf, schedule, limit)
+	if err != nil || len(list) > 0 {
+		return list, err
+	}
+	now, err := r.NameNow(ctx, schedule)
+	if err != nil || now == schedule {
+		return nil, err
+	}
+	return queryRuns(ctx, r.ro, runsNewestOf, now, limit)
 }
 
 const runsOpen = `SELECT ` + runColumns + ` FROM runs WHERE state IN ('planning', 'delivering') ORDER BY id`

@@ -50,6 +50,11 @@ func schedule(c *config.Config, name string) (config.Schedule, error) {
 		if near := c.Nearest(name); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
+		for _, s := range c.Schedules {
+			if s.RenamedFrom == name {
+				hint = fmt.Sprintf("it is called %q now", s.Name)
+			}
+		}
 	}
 	return config.Schedule{}, usageError{fmt.Errorf("%s has no schedule %q\n  hint: %s", c.File, name, hint)}
 }
