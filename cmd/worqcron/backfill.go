@@ -34,6 +34,8 @@ func newBackfill(p *program) *cobra.Command {
 		Short: "run past slots of a schedule, oldest first",
 		Long: `backfill runs the slots of a schedule in [--from, --to), one after the other,
 oldest first; never any before the schedule's start, nor any that is not past.
+Nor does it take slots that no run has because of a calendar (exclude) or a
+blackout: nothing is missing there. 'worqcron run NAME --at TIME' runs one.
 
   --only missing  slots of which no run got anywhere: there was none, or all of
                   them failed or stopped (the default)
@@ -81,13 +83,14 @@ func (p *program) backfill(ctx context.Context, q backfillRequest, times [2]stri
 	if err := q.read(s, times); err != nil {
 		return err
 	}
-	chosen, err := p.chooseSlots(ctx, cfg, s, q)
+	chosen, excluded, err := p.chooseSlots(ctx, cfg, s, q)
 	if err != nil {
 		return err
 	}
 	if dryRun {
-		return p.printDryRun(s, q, chosen)
+		return p.printDryRun(s, q, chosen, excluded)
 	}
+	p.sayExcluded(s, excluded)
 	if len(chosen) == 0 {
 		fmt.Fprintf(p.err, "no slot of %s to run\n", s.Name)
 		return p.printBackfill(q, nil, nil)
@@ -135,16 +138,16 @@ func (q *backfillRequest) read(s config.Schedule, times [2]string) (err error) {
 }
 
 // chooseSlots looks up which slots are to run, before anybody is asked.
-func (p *program) chooseSlots(ctx context.Context, cfg *config.Config, s config.Schedule, q backfillRequest) (chosen []pastSlot, err error) {
+func (p *program) chooseSlots(ctx context.Context, cfg *config.Config, s config.Schedule, q backfillRequest) (chosen, excluded []pastSlot, err error) {
 	r, err := store.OpenReader(ctx, cfg.Ledger.Path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return q.taken(ctx, nil, s)
+		return q.choose(ctx, nil, s)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	return q.taken(ctx, r, s)
+	return q.choose(ctx, r, s)
 }
 
 func span(s config.Schedule, chosen []pastSlot) string {
@@ -168,7 +171,7 @@ type pastSlotJSON struct {
 	Files        *[]string `json:"files,omitempty"` // there now; absent where the path has no expressions
 }
 
-func (p *program) printDryRun(s config.Schedule, q backfillRequest, chosen []pastSlot) error {
+func (p *program) printDryRun(s config.Schedule, q backfillRequest, chosen, excluded []pastSlot) error {
 	list := []pastSlotJSON{}
 	for _, slot := range chosen {
 		j := pastSlotJSON{ScheduledFor: slot.at, Local: localTime(slot.at, zoneOf(s).String()), Known: slot.known(), Slot: string(slot.row.State)}
@@ -186,7 +189,9 @@ func (p *program) printDryRun(s config.Schedule, q backfillRequest, chosen []pas
 		list = append(list, j)
 	}
 	if p.json {
-		return printJSON(p.out, map[string]any{"schedule": q.Schedule, "from": q.From.UTC(), "to": q.To.UTC(), "only": q.Only, "slots": list})
+		return printJSON(p.out, map[string]any{
+			"schedule": q.Schedule, "from": q.From.UTC(), "to": q.To.UTC(), "only": q.Only, "slots": list, "excluded": excludedJSON(s, excluded),
+		})
 	}
 	for _, j := range list {
 		fmt.Fprintf(p.out, "%s  %s\n", j.Local, j.Known)
@@ -199,6 +204,9 @@ func (p *program) printDryRun(s config.Schedule, q backfillRequest, chosen []pas
 				fmt.Fprintf(p.out, "    %s\n", file)
 			}
 		}
+	}
+	for _, j := range excludedJSON(s, excluded) {
+		fmt.Fprintf(p.out, "%s  not taken: %s\n", j.Local, j.Reason)
 	}
 	fmt.Fprintf(p.out, "%s, nothing was run\n", count(int64(len(list)), "slot"))
 	return nil

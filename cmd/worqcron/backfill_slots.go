@@ -21,6 +21,7 @@ const (
 // pastSlot is a past due time and what the ledger knows of it.
 type pastSlot struct {
 	at   time.Time
+	out  string       // the calendar or blackout in which it lies; "" if none
 	row  store.Slot   // zero: it has none
 	runs []*store.Run // by number, without redrives
 }
@@ -51,10 +52,19 @@ func (p *pastSlot) known() string {
 	return fmt.Sprintf("%s: %s", p.row.State, p.row.Reason)
 }
 
+// excluded says why the slot is not missing although nothing ran: a calendar or
+// blackout kept it from running. One that a person ran all the same counts as any.
+func (p *pastSlot) excluded() string {
+	if len(p.runs) > 0 {
+		return ""
+	}
+	return p.out
+}
+
 // taken says whether a backfill takes the slot. A run under way is left alone.
 func (p *pastSlot) taken(only string) bool {
 	run := p.latest()
-	if run != nil && !run.State.Ended() {
+	if run != nil && !run.State.Ended() || p.excluded() != "" {
 		return false
 	}
 	switch only {
@@ -80,7 +90,7 @@ func pastSlots(ctx context.Context, r *store.Reader, s config.Schedule, from, to
 		if len(list) == maxPastSlots {
 			return nil, usageError{fmt.Errorf("backfill: more than %d slots of %s lie between --from and --to\n  hint: take a part of them at a time", maxPastSlots, s.Name)}
 		}
-		list = append(list, pastSlot{at: at})
+		list = append(list, pastSlot{at: at, out: s.ExcludedBy(at)})
 	}
 	if r == nil || len(list) == 0 {
 		return list, nil
@@ -112,8 +122,23 @@ func pastSlots(ctx context.Context, r *store.Reader, s config.Schedule, from, to
 
 // taken are the slots that a backfill takes.
 func (q *backfillRequest) taken(ctx context.Context, r *store.Reader, s config.Schedule) ([]pastSlot, error) {
+	list, _, err := q.choose(ctx, r, s)
+	return list, err
+}
+
+// choose are the slots that a backfill takes, and those that a calendar or blackout
+// keeps it from taking.
+func (q *backfillRequest) choose(ctx context.Context, r *store.Reader, s config.Schedule) (taken, excluded []pastSlot, err error) {
 	list, err := pastSlots(ctx, r, s, q.From, q.To)
-	return slices.DeleteFunc(list, func(p pastSlot) bool { return !p.taken(q.Only) }), err
+	for _, p := range list {
+		switch {
+		case p.taken(q.Only):
+			taken = append(taken, p)
+		case p.excluded() != "" && q.Only != onlyFailed:
+			excluded = append(excluded, p)
+		}
+	}
+	return taken, excluded, err
 }
 
 // startBackfill begins the run of a past slot, or goes on with the one that stopped.
