@@ -53,6 +53,31 @@ func (r *Reader) Mark(ctx context.Context, schedule string) (m Mark, ok bool, er
 	return m, err == nil, err
 }
 
+const selectMarks = `SELECT schedule, decided_to, spec, coalesce(waiting_for, 0), coalesce(waiting_until, 0) FROM schedule_state`
+
+// Marks returns what SetMark recorded, by schedule.
+func (r *Reader) Marks(ctx context.Context) (map[string]Mark, error) {
+	rows, err := r.ro.QueryContext(ctx, selectMarks)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	marks := map[string]Mark{}
+	for rows.Next() {
+		var name string
+		var m Mark
+		var at, slot, until int64
+		if err := rows.Scan(&name, &at, &m.Spec, &slot, &until); err != nil {
+			return nil, err
+		}
+		if m.At = fromMS(at); until > 0 {
+			m.WaitingFor, m.WaitingUntil = fromMS(slot), fromMS(until)
+		}
+		marks[name] = m
+	}
+	return marks, rows.Err()
+}
+
 const selectMarked = `SELECT schedule FROM schedule_state WHERE spec <> '' ORDER BY schedule`
 
 // Marked lists the schedules that have a mark with a timetable.

@@ -42,6 +42,9 @@ func TestRenameSchedule(t *testing.T) {
 			t.Errorf("%s: no row has the new name", table)
 		}
 	}
+	if m := get[map[string]Mark](t)(l.Marks(ctx)); len(m) != 1 || m["sales"].Spec != "spec" || !m["sales"].WaitingUntil.Equal(slotTime.Add(time.Minute)) {
+		t.Errorf("marks: got %+v", m)
+	}
 	if get[bool](t)(l.HasSchedule(ctx, "orders")) || !get[bool](t)(l.HasSchedule(ctx, "sales")) {
 		t.Error("HasSchedule disagrees")
 	}

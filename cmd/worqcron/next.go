@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"slices"
 	"sort"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,7 +21,8 @@ type slotJSON struct {
 	Schedule     string    `json:"schedule"`
 	ScheduledFor time.Time `json:"scheduled_for"`
 	Local        string    `json:"local"`
-	Note         string    `json:"note"` // what a person should know, "; " between
+	Note         string    `json:"note"`  // what a person should know, "; " between
+	Marks        []string  `json:"marks"` // the same for a program: dst, excluded, paused, jitter, once, last
 
 	StartsAt *time.Time `json:"starts_at,omitempty"` // by its jitter
 	Skipped  string     `json:"skipped,omitempty"`   // why it will not run: a pause, a calendar
@@ -38,16 +38,18 @@ type nextFlags struct {
 func newNext(p *program) *cobra.Command {
 	var f nextFlags
 	c := &cobra.Command{
-		Use:   "next [NAME]",
+		Use:   "next [NAME...]",
 		Short: "the next slots in local time and UTC, with marks",
 		Long: `next shows when schedules are due. With --cron it needs no configuration. The
 window is [--from, --until); with --until all slots in it are listed, else -n.
-Marks tell what daylight saving does to a slot, when it starts by its jitter, and
-what keeps it from running: a calendar, a blackout, a pause.`,
+Marks tell what daylight saving does to a slot, when it starts by its jitter, that
+it is the only one or the last, and what keeps it from running: a calendar, a
+blackout, a pause.`,
 		Example: `  worqcron next
-  worqcron next orders -n 10
+  worqcron next orders invoices -n 10
+  worqcron next --until 2026-12-01 --json
   worqcron next --cron '30 2 * * *' --tz America/New_York --from 2027-03-13 --until 2027-03-16`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			f.n = max(f.n, 0)
 			return p.next(c.Context(), f, args)
@@ -63,15 +65,24 @@ what keeps it from running: a calendar, a blackout, a pause.`,
 }
 
 func (p *program) next(ctx context.Context, f nextFlags, args []string) error {
-	list, err := p.timetables(ctx, f, args)
+	list, marks, err := p.timetables(ctx, f, args)
 	if err != nil {
 		return err
 	}
+	now := time.Now()
 	slots := []slotJSON{}
 	for _, t := range list {
 		more, err := slotsOf(t, f)
 		if err != nil {
 			return err
+		}
+		if f.from == "" {
+			if begun, ok := begunSlot(t, marks[t.Name], now); ok {
+				more = append([]slotJSON{begun}, more...)
+			}
+			if f.until == "" && len(more) > f.n {
+				more = more[:f.n]
+			}
 		}
 		slots = append(slots, more...)
 	}
@@ -103,35 +114,36 @@ func (p *program) next(ctx context.Context, f nextFlags, args []string) error {
 	return nil
 }
 
-func (p *program) timetables(ctx context.Context, f nextFlags, args []string) ([]scheduler.Schedule, error) {
+func (p *program) timetables(ctx context.Context, f nextFlags, args []string) ([]scheduler.Schedule, map[string]store.Mark, error) {
 	if f.cron != "" {
 		if len(args) > 0 {
-			return nil, usageError{errors.New("next: give a schedule's name or --cron, not both")}
+			return nil, nil, usageError{errors.New("next: give a schedule's name or --cron, not both")}
 		}
 		zone, err := scheduler.LoadZone(f.zone)
 		if err != nil {
-			return nil, usageError{err}
+			return nil, nil, usageError{err}
 		}
 		spec, err := scheduler.Parse(f.cron, zone, scheduler.SpecOptions{})
 		if err != nil {
-			return nil, usageError{err}
+			return nil, nil, usageError{err}
 		}
-		return []scheduler.Schedule{{Name: f.cron, Spec: spec}}, nil
+		return []scheduler.Schedule{{Name: f.cron, Spec: spec}}, nil, nil
 	}
 	c, err := p.load()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if len(args) == 1 {
-		if _, err := schedule(c, args[0]); err != nil {
-			return nil, err
+	for _, name := range args {
+		if _, err := schedule(c, name); err != nil {
+			return nil, nil, err
 		}
 	}
 	list, err := p.pausedTimetable(ctx, c)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return slices.DeleteFunc(list, func(s scheduler.Schedule) bool { return len(args) == 1 && s.Name != args[0] }), nil
+	marks, err := marksNow(ctx, c)
+	return slices.DeleteFunc(list, func(s scheduler.Schedule) bool { return len(args) > 0 && !slices.Contains(args, s.Name) }), marks, err
 }
 
 // pausedTimetable is the timetable as a daemon that starts now would have it: a
@@ -174,8 +186,6 @@ func slotsOf(s scheduler.Schedule, f nextFlags) ([]slotJSON, error) {
 		if from, err = parseTime(f.from, zone); err != nil {
 			return nil, err
 		}
-	} else if last, ok := s.Spec.Prev(from); ok && s.StartOf(last).After(from) && s.SkipReason(last) == "" {
-		list = append(list, slotOf(s, last)) // it has come, and is yet to start
 	}
 	if f.until != "" {
 		if until, err = parseTime(f.until, zone); err != nil {
@@ -190,29 +200,6 @@ func slotsOf(s scheduler.Schedule, f nextFlags) ([]slotJSON, error) {
 		list = append(list, slotOf(s, at))
 	}
 	return list, nil
-}
-
-// slotOf says about a slot what the scheduler will do with it.
-func slotOf(s scheduler.Schedule, at time.Time) slotJSON {
-	zone := s.Spec.Zone()
-	j := slotJSON{Schedule: s.Name, ScheduledFor: at.UTC(), Local: at.In(zone).Format(localLayout), Skipped: s.SkipReason(at)}
-	var notes []string
-	if note := s.Spec.Note(at); note != "" {
-		notes = append(notes, note)
-	}
-	if s.Spec.IsOnce() {
-		notes = append(notes, "once")
-	}
-	if start := s.StartOf(at); start.After(at) && j.Skipped == "" {
-		start = start.UTC()
-		j.StartsAt = &start
-		notes = append(notes, "starts "+start.In(zone).Format("15:04:05")+" by its jitter")
-	}
-	if j.Skipped != "" {
-		notes = append(notes, "will be skipped: "+j.Skipped)
-	}
-	j.Note = strings.Join(notes, "; ")
-	return j
 }
 
 const localLayout = "2006-01-02T15:04:05Z07:00"
