@@ -119,6 +119,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 		{"RemoveSlots schedule", nextSlotSchedule, 1, []string{"slots USING PRIMARY KEY (schedule>?)"}},
 		{"RemovePauses", removePauses, 2, []string{"pauses_ended (resumed_at<?)", "s USING PRIMARY KEY (schedule=?)"}},
 		{"HasSchedule", hasName, 1, []string{"runs_newest (schedule=?)", "slots USING PRIMARY KEY (schedule=?)", "pauses_by_end (schedule=?)"}},
+		{"MeanAnswer", meanAnswer, 1, []string{"attempts_by_chunk (run=?)"}},
 		{"NameNow", selectNameNow, 1, []string{"former_names USING PRIMARY KEY (name=?)"}},
 		{"Redrives", redrivesOf, 1, []string{"runs_by_redrive (redrive_of=?)"}},
 		{"Links", linksOfRun, 1, []string{"chunks_by_redrive (run=? AND redrive_of>?)"}},
