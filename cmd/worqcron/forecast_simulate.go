@@ -31,12 +31,15 @@ type load struct {
 type flight struct {
 	load  *load
 	slot  time.Time
-	begin time.Time // when it is to start; while it waits in the queue, for how long is not known yet
+	begin time.Time // when it is to start
+
+	pending *float64 // chunks that a run under way has left, which has read its source; nil: it is to come
 
 	started, finish time.Time
 	state           string // one of the words below
 	behind          string // what was in its way
 	left            float64
+	reading         time.Duration
 }
 
 // What the forecast says about a slot.
@@ -94,7 +97,10 @@ func simulate(flights []*flight, rate float64, from, last time.Time) []peak {
 
 // start lets a slot's run begin, unless the one before it is in its way.
 func (s *simulation) start(f *flight) {
-	f.left = f.load.chunks
+	f.left, f.reading = f.load.chunks, f.load.reading
+	if f.pending != nil {
+		f.left, f.reading = *f.pending, 0
+	}
 	i := slices.IndexFunc(s.active, func(o *flight) bool { return o.load == f.load })
 	if i < 0 {
 		f.state, f.started = flies, s.now
@@ -134,7 +140,7 @@ func (s *simulation) advance(next time.Time) {
 		} else {
 			f.left -= speeds[i] * passed
 		}
-		if f.left > 1e-6 || s.now.Before(f.started.Add(f.load.reading)) {
+		if f.left > 1e-6 || s.now.Before(f.started.Add(f.reading)) {
 			still = append(still, f)
 			continue
 		}
@@ -156,7 +162,7 @@ func (s *simulation) speeds() (speeds []float64, need float64, edge time.Time) {
 	edge = s.now.AddDate(10, 0, 0)
 	var sending []int
 	for i, f := range s.active {
-		if ready := f.started.Add(f.load.reading); ready.After(s.now) {
+		if ready := f.started.Add(f.reading); ready.After(s.now) {
 			edge = earliest(edge, ready)
 			continue
 		}

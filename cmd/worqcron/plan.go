@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,21 +14,41 @@ import (
 func newPlan(p *program) *cobra.Command {
 	q := runRequest{PlanOnly: true}
 	var at string
+	var times [2]string
 	c := &cobra.Command{
-		Use:   "plan NAME",
+		Use:   "plan NAME | plan [NAME...] --until TIME",
 		Short: "read and cut a schedule's source as a run would; sends nothing",
 		Long: `plan takes the snapshot, reads, checks and cuts the whole source, and shows the
 chunks that a run would send, exactly. It sends nothing. 'worqcron run NAME'
-then sends this plan, or plans again if the source or the configuration changed.`,
+then sends this plan, or plans again if the source or the configuration changed.
+
+With --until it reads nothing, and tells of all schedules (or those named) what
+their slots in [--from, --until) will be like: as many triggers as the last run
+had, the rate that each needs to be done before its next slot, when it will be
+done if all share the rate, which slots will find the run before them under way,
+and when schedules want more than the limit. Times are in the zone that the
+schedules share, else in UTC.`,
 		Example: `  worqcron plan orders
-  worqcron plan orders --json`,
-		Args: exactly("NAME"),
+  worqcron plan orders --json
+  worqcron plan --until 2026-12-01
+  worqcron plan orders invoices --from 2026-12-24 --until 2026-12-27 --json`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if times != [2]string{} {
+				if at != "" || q.New {
+					return usageError{errors.New("plan: --at and --new are about one plan, --from and --until about slots to come")}
+				}
+				return p.forecast(c.Context(), args, times)
+			}
+			if err := exactly("NAME")(c, args); err != nil {
+				return err
+			}
 			q.Schedule = args[0]
 			return p.run(c.Context(), q, at, false)
 		},
 	}
 	c.Flags().StringVar(&at, "at", "", "the plan of this slot: `TIME` in the schedule's zone or with an offset")
+	c.Flags().StringVar(&times[0], "from", "", "with --until: slots from this `TIME` on (default now)")
+	c.Flags().StringVar(&times[1], "until", "", "predict the slots before this `TIME` instead of reading a source")
 	c.Flags().BoolVar(&q.New, "new", false, "plan afresh although an earlier run could go on")
 	return c
 }
