@@ -60,17 +60,22 @@ func TestDifference(t *testing.T) {
 		{"a key", []string{"0 9", "0 8"}, []string{`changed a; cron: "0 9 * * *" -> "0 8 * * *"`}},
 		{"a key of all", []string{"50/min", "off"}, []string{`worqhat.rate: "50/min" -> "off"`}},
 		{"a default", []string{"max_attempts = 3", "max_attempts = 4"}, []string{
-			"changed a; delivery.max_attempts: 3 -> 4", "changed eu.b; delivery.max_attempts: 3 -> 4"}},
+			"changed a; delivery.max_attempts: 3 -> 4", "changed eu.b; delivery.max_attempts: 3 -> 4",
+		}},
 		{"a default goes", []string{`timezone = "Europe/Berlin"`, ""}, []string{
-			`changed a; timezone: "Europe/Berlin" -> `, `changed eu.b; timezone: "Europe/Berlin" -> `}},
+			`changed a; timezone: "Europe/Berlin" -> `, `changed eu.b; timezone: "Europe/Berlin" -> `,
+		}},
 		{"a member of the payload", []string{"y = 1.5", "y = 2"}, []string{
-			`changed a; payload."odd.key\"": ["x", {y = 1.5}] -> ["x", {y = 2}]`}},
+			`changed a; payload."odd.key\"": ["x", {y = 1.5}] -> ["x", {y = 2}]`,
+		}},
 		{"a calendar", []string{`["2027-01-01"]`, `["2027-05-01", "2027-01-01"]`}, []string{
-			`changed a; calendars.holidays: ["2027-01-01"] -> ["2027-01-01", "2027-05-01"]`}},
+			`changed a; calendars.holidays: ["2027-01-01"] -> ["2027-01-01", "2027-05-01"]`,
+		}},
 		{"another name", []string{"[schedules.a]", "[schedules.c]"}, []string{"removed a", "added c"}},
 		{"renamed", []string{"[schedules.a]", "[schedules.c]\nrenamed_from = \"a\""}, []string{"renamed c from a"}},
 		{"renamed and changed", []string{"[schedules.a]", "[schedules.c]\njitter = \"5m\"\nrenamed_from = \"a\""}, []string{
-			`renamed c from a; jitter:  -> "5m"`}},
+			`renamed c from a; jitter:  -> "5m"`,
+		}},
 		{"renamed from nothing", []string{"[schedules.a]", "[schedules.a]\nrenamed_from = \"z\""}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

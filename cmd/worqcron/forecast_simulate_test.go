@@ -49,16 +49,27 @@ func TestSimulate(t *testing.T) {
 		{"alone, the limit decides", 2, []slot{{hourly, "02:00:00"}}, []string{"h 02:00:00 runs 02:00:00-03:15:00"}, nil},
 		{"alone, its own speed decides", 2, []slot{{mk("a", 100, 0.5), "02:00:00"}}, []string{"a 02:00:00 runs 02:00:00-02:03:20"}, nil},
 		{"no limit at all", fast, []slot{{hourly, "02:00:00"}}, []string{"h 02:00:00 runs 02:00:00-02:00:00"}, nil},
-		{"the next slot is skipped", 2, []slot{{hourly, "02:00:00"}, {hourly, "03:00:00"}, {hourly, "04:00:00"}},
-			[]string{"h 02:00:00 runs 02:00:00-03:15:00", "h 03:00:00 skipped behind 02:00", "h 04:00:00 runs 04:00:00-05:15:00"}, nil},
-		{"the next slot waits", 2, []slot{{queued, "02:00:00"}, {queued, "02:30:00"}, {queued, "03:00:00"}},
-			[]string{"q 02:00:00 runs 02:00:00-03:15:00", "q 02:30:00 superseded behind 02:00", "q 03:00:00 waits behind 02:00 03:15:00-04:30:00"}, nil},
+		{
+			"the next slot is skipped", 2,
+			[]slot{{hourly, "02:00:00"}, {hourly, "03:00:00"}, {hourly, "04:00:00"}},
+			[]string{"h 02:00:00 runs 02:00:00-03:15:00", "h 03:00:00 skipped behind 02:00", "h 04:00:00 runs 04:00:00-05:15:00"},
+			nil,
+		},
+		{
+			"the next slot waits", 2,
+			[]slot{{queued, "02:00:00"}, {queued, "02:30:00"}, {queued, "03:00:00"}},
+			[]string{"q 02:00:00 runs 02:00:00-03:15:00", "q 02:30:00 superseded behind 02:00", "q 03:00:00 waits behind 02:00 03:15:00-04:30:00"},
+			nil,
+		},
 		{"it reads first", 1, []slot{{reader, "02:00:00"}}, []string{"r 02:00:00 runs 02:00:00-02:11:40"}, nil},
 		{"it waits for its window", 2, []slot{{windowed, "02:00:00"}}, []string{"w 02:00:00 runs 02:00:00-03:30:00"}, nil},
 		// c has its 0.2; a and b share 1.8 at 0.9 each: 2400 are done after 44:26.667.
-		{"three share", 2, []slot{{three[0], "02:00:00"}, {three[1], "02:00:00"}, {three[2], "02:00:00"}},
+		{
+			"three share", 2,
+			[]slot{{three[0], "02:00:00"}, {three[1], "02:00:00"}, {three[2], "02:00:00"}},
 			[]string{"a 02:00:00 runs 02:00:00-02:44:26", "b 02:00:00 runs 02:00:00-02:44:26", "c 02:00:00 runs 02:00:00-05:20:00"},
-			[]string{"02:00:00-02:44:26 3 need 3.7"}},
+			[]string{"02:00:00-02:44:26 3 need 3.7"},
+		},
 		{"one that cannot be done", 0.01, []slot{{hourly, "02:00:00"}}, []string{"h 02:00:00 unfinished 02:00:00-"}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
