@@ -42,6 +42,13 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
+		again, err := Restore("schedules.toml", c.Text())
+		if err != nil {
+			t.Fatalf("what is kept of it cannot be read: %v\n%s", err, c.Text())
+		}
+		if lines := showDifference(again, c); len(lines) > 0 {
+			t.Fatalf("what is kept of it differs: %q", lines)
+		}
 		for _, s := range c.Schedules {
 			j := s.Job
 			if s.Name == "" || s.Spec.String() == "" || j.Zone == nil || j.Payload == nil || j.FlowID == "" || j.BaseURL == "" ||
