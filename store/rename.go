@@ -12,7 +12,8 @@ import (
 const hasName = `
 SELECT EXISTS (SELECT 1 FROM schedule_state WHERE schedule = ?1) OR EXISTS (SELECT 1 FROM slots WHERE schedule = ?1)
   OR EXISTS (SELECT 1 FROM runs WHERE schedule = ?1) OR EXISTS (SELECT 1 FROM delivered_files WHERE schedule = ?1)
-  OR EXISTS (SELECT 1 FROM delivered_ranges WHERE schedule = ?1) OR EXISTS (SELECT 1 FROM pauses WHERE schedule = ?1)`
+  OR EXISTS (SELECT 1 FROM delivered_ranges WHERE schedule = ?1) OR EXISTS (SELECT 1 FROM pauses WHERE schedule = ?1)
+  OR EXISTS (SELECT 1 FROM arrivals WHERE schedule = ?1)`
 
 // HasSchedule says whether the ledger has anything of a schedule.
 func (r *Reader) HasSchedule(ctx context.Context, name string) (has bool, err error) {
@@ -52,6 +53,11 @@ var renames = []string{
 	`DELETE FROM delivered_ranges WHERE schedule = ?1`,
 	`UPDATE OR IGNORE pauses SET schedule = ?2 WHERE schedule = ?1`,
 	`DELETE FROM pauses WHERE schedule = ?1`,
+	`UPDATE OR IGNORE arrivals SET schedule = ?2 WHERE schedule = ?1`,
+	`DELETE FROM arrivals WHERE schedule = ?1`,
+	`UPDATE OR IGNORE alerts SET schedule = ?2 WHERE schedule = ?1`,
+	`DELETE FROM alerts WHERE schedule = ?1`,
+	`UPDATE notifications SET schedule = ?2 WHERE schedule = ?1`,
 	`UPDATE requests SET body = json_set(body, '$.schedule', ?2)
 	 WHERE finished_at IS NULL AND json_valid(body) AND json_extract(body, '$.schedule') = ?1`,
 	`UPDATE former_names SET schedule = ?2 WHERE schedule = ?1`,

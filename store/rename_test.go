@@ -20,6 +20,9 @@ func renamable(t *testing.T) (*Ledger, *Run) {
 	must(t, execSQL(l, `INSERT INTO delivered_files VALUES ('orders', 'h', 's', 'r', 'p', 0, 1, 7)`))
 	must(t, execSQL(l, `INSERT INTO delivered_ranges VALUES ('orders', 's', 7, 'h', 'r', 0, 5, 1)`))
 	must(t, execSQL(l, `INSERT INTO requests (kind, body, created_at, run_id, message) VALUES ('backfill', '{"schedule":"orders","only":"all"}', 1, '', '')`))
+	must(t, execSQL(l, `INSERT INTO arrivals VALUES ('orders', 7, 'in.csv', 1, 1, 1, 1, 'h', 1)`))
+	must(t, execSQL(l, `INSERT INTO alerts VALUES ('orders', 'failed', 7, '', 'r', 1, '', 0, 'spec', NULL, NULL)`))
+	must(t, execSQL(l, `INSERT INTO notifications (service, schedule, kind, text, created_at, not_before, attempts, error, state) VALUES ('slack', 'orders', 'failed', 't', 1, 1, 0, '', 'waiting')`))
 	return l, run
 }
 
