@@ -58,13 +58,19 @@ type Ledger struct {
 // Schedule is one [schedules.NAME]: when, and what.
 type Schedule struct {
 	scheduler.Schedule
-	Cron       string // as written; "" with At or OnArrival
-	At         string // as written; "" with Cron or OnArrival
+	Cron       string // as written; "" with At, After or OnArrival
+	At         string // as written; "" with Cron, After or OnArrival
 	Timezone   string
+	After      string // the schedule whose success makes it due; "": its times do
+	AfterAny   bool   // any end of that one's runs but failed and stopped will do
 	OnArrival  bool   // files make its slots, and its Spec has none
 	Paused     bool   // by the file; the command is the ledger's matter
 	PausedNote string // why, in the person's own words
 	Job        batch.Job
+
+	// Due is the times that its slots can have: those of Spec, or with After, where
+	// Spec is zero, of the first schedule of its chain.
+	Due scheduler.Spec
 
 	Expect       alert.Expect
 	Heartbeat    notify.URL // zero: none, or it is in HeartbeatEnv

@@ -18,7 +18,7 @@ func (r *reader) finish(table *node, s *settings) {
 	r.finishPayload(s)
 	r.finishBody(table, s)
 	job := &s.schedule.Job
-	job.Slots = s.schedule.Spec
+	s.schedule.Due, job.Slots = s.schedule.Spec, s.schedule.Spec
 	job.BaseURL = r.config.WorqHat.BaseURL
 	if job.Delivery.MaxInFlight == 0 {
 		job.Delivery.MaxInFlight = r.config.WorqHat.MaxInFlight

@@ -21,12 +21,17 @@ func (r *reader) finishTime(table *node, s *settings) {
 		r.blame(s.end, &fault{msg: "it is not after start", hint: "slots lie from start on and before end"})
 		o.Start, o.End = time.Time{}, time.Time{}
 	}
-	cron, at := table.child("cron"), table.child("at")
+	cron, at, after := table.child("cron"), table.child("at"), table.child("after")
+	if after == nil && s.schedule.AfterAny {
+		r.blame(table.child("after_any"), &fault{msg: "it is for schedules with after", hint: "leave it out"})
+	}
 	switch {
 	case s.schedule.OnArrival:
 		r.finishArrival(table, s, zone)
+	case after != nil:
+		r.finishFollower(table, s)
 	case cron == nil && at == nil:
-		r.reject(table.keyOffset, fmt.Sprintf("schedule %q has no cron", table.key), `add cron = "30 2 * * *", or at = "2027-01-31T09:00:00" for once`)
+		r.reject(table.keyOffset, fmt.Sprintf("schedule %q has no cron", table.key), `add cron = "30 2 * * *", at = "2027-01-31T09:00:00" for once, after = "other", or on_arrival = true`)
 	case cron != nil && at != nil:
 		r.blame(at, &fault{msg: "cron is set as well", hint: "keep one of the two"})
 	case at != nil && s.at != nil:

@@ -51,7 +51,7 @@ func FuzzParse(f *testing.F) {
 		}
 		for _, s := range c.Schedules {
 			j := s.Job
-			if s.Name == "" || s.Spec.String() == "" || j.Zone == nil || j.Payload == nil || j.FlowID == "" || j.BaseURL == "" ||
+			if s.Name == "" || s.Due.String() == "" || j.Zone == nil || j.Payload == nil || j.FlowID == "" || j.BaseURL == "" ||
 				j.Delivery.MaxInFlight < 1 || j.Delivery.Timeout <= 0 || j.Chunk.MaxBytes < minBodyBytes || j.Chunk.MaxBytes > maxBodyBytes {
 				t.Fatalf("incomplete: %+v", s)
 			}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"worqcron/batch"
@@ -22,10 +23,9 @@ func scheduleKeys() section {
 		name:  scheduleSection,
 		doc:   "What runs when. The table's name is the schedule's: lower-case letters, digits, `_`, `.` and `-`, 64 at most, a letter or digit first. A name with a dot needs quotes: `[schedules.\"eu.orders\"]`.",
 		below: []string{"source", "chunk", "delivery", "expect"},
-		later: []string{"after"},
 		keys: append([]key{
 			{
-				name: "cron", words: "this or `at` is required", own: true,
+				name: "cron", words: "this, `at`, `after` or `on_arrival` is required", own: true,
 				kind: textKind("cron expression", `"30 2 * * *"`, func(s *settings, text string) *fault {
 					s.schedule.Cron = text // parsed when the zone is known
 					return nil
@@ -57,7 +57,7 @@ func scheduleKeys() section {
 				kind: durationKind(func(s *settings) *time.Duration { return &s.schedule.CatchUpWindow }, time.Second, 366*day),
 				doc:  "A slot older than this is not run late, and an interrupted run older than this is not resumed by itself.",
 			},
-		}, append(append(slotKeys(), arrivalKeys()...), []key{
+		}, append(slices.Concat(slotKeys(), afterKeys(), arrivalKeys()), []key{
 			{
 				name: "max_duration", standard: `"off"`,
 				kind: durationOrOffKind(func(s *settings) *time.Duration { return &s.schedule.Job.Delivery.MaxDuration }, time.Second, 366*day),

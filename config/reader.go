@@ -59,6 +59,7 @@ func (r *reader) read() {
 	r.readCalendars(root)
 	r.readDefaults(root)
 	r.readSchedules(root)
+	r.finishAfter()
 }
 
 // result is the configuration, or what is wrong with it.

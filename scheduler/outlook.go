@@ -31,9 +31,11 @@ func (s Schedule) StartOf(slot time.Time) time.Time {
 }
 
 // ExcludedBy names the calendar or blackout in which a slot lies; "" if none.
-func (s Schedule) ExcludedBy(slot time.Time) string {
+func (s Schedule) ExcludedBy(slot time.Time) string { return s.excludedAt(slot, s.Spec.zone) }
+
+func (s Schedule) excludedAt(at time.Time, zone *time.Location) string {
 	for _, e := range s.Exclude {
-		if e.covers(slot, s.Spec.zone) {
+		if e.covers(at, zone) {
 			return e.Name
 		}
 	}
@@ -46,11 +48,15 @@ func (s Schedule) SkipReason(slot time.Time) string {
 	if s.Spec.zone == nil {
 		return SkippedRemoved
 	}
-	if why := s.ExcludedBy(slot); why != "" {
+	return s.against(slot, s.Spec.zone)
+}
+
+func (s Schedule) against(at time.Time, zone *time.Location) string {
+	if why := s.excludedAt(at, zone); why != "" {
 		return why
 	}
 	for _, p := range s.Pauses {
-		if p.covers(slot) {
+		if p.covers(at) {
 			return p.String()
 		}
 	}
