@@ -93,6 +93,7 @@ func TestPausesThatCount(t *testing.T) {
 
 func TestWaitingSlots(t *testing.T) {
 	ctx, l := context.Background(), open(t)
+	began := time.Now().Truncate(time.Millisecond)
 	get[bool](t)(l.CloseSlot(ctx, slotAt(0, SlotSkipped, "overlap with run x")))
 	if waits := get[bool](t)(l.WaitSlot(ctx, slotAt(0, "", "behind run x"), true)); waits {
 		t.Error("a decided slot waits")
@@ -106,6 +107,12 @@ func TestWaitingSlots(t *testing.T) {
 	get[bool](t)(l.WaitSlot(ctx, slotAt(3, "", "behind run x"), true))
 	wantSlots(t, l, "0 skipped overlap with run x", "1 waiting behind run x", "2 missed superseded", "3 waiting queued behind run x")
 	list := get[[]Slot](t)(l.WaitingSlots(ctx))
+	for i := range list {
+		if since := list[i].WaitsSince; since.Before(began) || since.After(time.Now()) {
+			t.Errorf("slot %d waits since %v", i, since)
+		}
+		list[i].WaitsSince = time.Time{}
+	}
 	if len(list) != 2 || list[0] != slotAt(1, SlotWaiting, "behind run x") || list[1] != slotAt(3, SlotWaiting, "queued behind run x") {
 		t.Errorf("got %+v", list)
 	}

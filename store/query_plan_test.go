@@ -8,7 +8,7 @@ import (
 )
 
 // readsAll are those whose plan has a scan of what the query made itself.
-var readsAll = []string{"StartsSince", "PlannedParts", "files delivered again", "root of a redrive", "FinishAttempt accepted", "SameIDs", "ByAnalyticsID", "Claimants", "MeanAnswer"}
+var readsAll = []string{"StartsSince", "PlannedParts", "files delivered again", "root of a redrive", "FinishAttempt accepted", "SameIDs", "ByAnalyticsID", "Claimants", "MeanAnswer", "FollowUps", "AcceptRestore follow-ups", "sent again", "mended by redrives"}
 
 // The queries that run for each chunk, or over a history of years, must find
 // their rows by an index.
@@ -132,6 +132,10 @@ func TestQueriesUseIndexes(t *testing.T) {
 		{"Mendings", mendings, 2, []string{"runs_by_redrive (redrive_of>?)", "sqlite_autoindex_runs_1 (run_id=?)", "m USING PRIMARY KEY (run=?)", "mended USING PRIMARY KEY (run=? AND file=?)"}},
 		{"MendedFiles", mendedFiles, 1, []string{"mended USING PRIMARY KEY (run=?)"}},
 		{"MendedPlaces", mendedPlaces, 2, []string{"mended USING PRIMARY KEY (run=? AND file=?)"}},
+		{"FollowUps", followUps, 3, []string{"runs_followed (schedule=? AND finished_at>?)", "slots USING PRIMARY KEY (schedule=? AND scheduled_for=?)"}},
+		{"AcceptRestore follow-ups", missFollowUps, 2, []string{"runs_followed (schedule=? AND finished_at>?)"}},
+		{"sent again", countSentAgain, 2, []string{"runs_by_redrive (redrive_of=?)", "chunks_by_redrive (run=? AND redrive_of>?)", "chunks_by_redrive (run=? AND redrive_of=?)"}},
+		{"mended by redrives", countMended, 1, []string{"mended USING PRIMARY KEY (run=?)"}},
 		{"ReplanRun", replanRun, 3, []string{"attempts_by_chunk (run=?)"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

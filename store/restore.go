@@ -202,6 +202,16 @@ const decidedBefore = `SELECT schedule, spec, decided_to, waiting_for FROM sched
 const decideToNow = `
 UPDATE schedule_state SET decided_to = max(decided_to, ?1), updated_at = ?1, waiting_for = NULL, waiting_until = NULL`
 
+// What makes a follower due from now on is a decision about one of the held runs.
+const followFromNow = `UPDATE followers SET since = ?1`
+
+const missFollowUps = `
+INSERT INTO slots (schedule, scheduled_for, state, reason, decided_at)
+SELECT DISTINCT f.schedule, r.scheduled_for, 'missed', ?1, ?2
+FROM followers f CROSS JOIN runs r INDEXED BY runs_followed ON r.schedule = f.other AND r.finished_at >= f.since
+WHERE r.removing IS NULL AND r.redrive_of IS NULL AND (r.state = 'succeeded' OR f.any_end AND r.state IN ('partial', 'held', 'skipped'))
+ON CONFLICT DO NOTHING`
+
 const missWaiting = `
 UPDATE slots SET state = 'missed', reason = ?1, decided_at = ?2 WHERE state = 'waiting' AND reason NOT LIKE '` + ArrivedReason + `%'`
 
@@ -250,6 +260,15 @@ func (r *Restore) decideSlots(ctx context.Context, tx *sql.Tx, now time.Time) er
 			return err
 		}
 	}
-	_, err = tx.ExecContext(ctx, decideToNow, ms(now))
-	return err
+	n, err := changed(tx.ExecContext(ctx, missFollowUps, restoredReason, ms(now)))
+	if err != nil {
+		return err
+	}
+	r.Missed += int(n)
+	for _, query := range []string{decideToNow, followFromNow} {
+		if _, err := tx.ExecContext(ctx, query, ms(now)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

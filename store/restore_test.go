@@ -67,6 +67,7 @@ func TestAcceptRestoreOfOpenRuns(t *testing.T) {
 	planning := get[*Run](t)(l.BeginRun(ctx, handRun("b", slotTime)))
 	must(t, l.StartPlan(ctx, planning, PlanHead{Files: []SnapshotFile{file(3)}}))
 	must(t, l.AddToPlan(ctx, planning, PlanPart{Chunks: []Chunk{chunkOf(planning, 1)}}))
+	must(t, l.SetFollowers(ctx, []Follower{{Schedule: "report", Other: "c"}, {Schedule: "later", Other: "d"}}))
 	done := planned(t, l, handRun("c", slotTime), 1)
 	try(t, l, done, 1, ChunkAccepted)
 	settle(t, l, done, Succeeded)
@@ -80,8 +81,11 @@ func TestAcceptRestoreOfOpenRuns(t *testing.T) {
 	restore := &Restore{Actor: "ann"}
 	l = get[*Ledger](t)(OpenRestored(ctx, path, "run", restore))
 	defer func() { must(t, l.Close()) }()
-	if restore.Runs != 3 || restore.Chunks != 2+19 {
+	if restore.Runs != 3 || restore.Chunks != 2+19 || restore.Missed != 1 {
 		t.Errorf("got %+v", restore)
+	}
+	if s, _, err := l.Slot(ctx, "report", slotTime); err != nil || s.State != SlotMissed || s.Reason != restoredReason {
+		t.Errorf("what followed run c: got %+v %v", s, err)
 	}
 	if a := get[[]Attempt](t)(l.Attempts(ctx, sending.ID, 1)); a[0].AttemptID != open || a[0].Outcome != "unknown" || a[0].FinishedAt == nil {
 		t.Errorf("the open attempt: %+v", a[0])

@@ -181,6 +181,7 @@ const removeSlots = `
 DELETE FROM slots WHERE (schedule, scheduled_for) IN (
   SELECT schedule, scheduled_for FROM slots s
   WHERE schedule = ?1 AND scheduled_for < min(?2, coalesce((SELECT decided_to FROM schedule_state WHERE schedule = ?1), ?2)) AND decided_at < ?2
+    AND decided_at < coalesce((SELECT since FROM followers WHERE schedule = ?1), ?2)
     AND state <> 'waiting' AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.schedule = s.schedule AND r.scheduled_for = s.scheduled_for)
   LIMIT ?3)`
 

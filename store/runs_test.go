@@ -43,7 +43,7 @@ func TestBeginRunOfDecidedSlot(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx, l := context.Background(), open(t)
-			get[bool](t)(l.CloseSlot(ctx, Slot{"orders", slotTime, c.before, "why"}))
+			get[bool](t)(l.CloseSlot(ctx, Slot{Schedule: "orders", ScheduledFor: slotTime, State: c.before, Reason: "why"}))
 			_, err := l.BeginRun(ctx, c.ask)
 			wantErr(t, err, c.want)
 			slot, _, err := l.Slot(ctx, "orders", slotTime)

@@ -13,7 +13,8 @@ type Slot struct {
 	Schedule     string
 	ScheduledFor time.Time
 	State        SlotState
-	Reason       string // why it did not run, or waits
+	Reason       string    // why it did not run, or waits
+	WaitsSince   time.Time // given by WaitingSlots
 }
 
 const insertSlot = `

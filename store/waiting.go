@@ -60,7 +60,7 @@ func (l *Ledger) WaitSlot(ctx context.Context, s Slot, queue bool) (waits bool, 
 	return waits, nil
 }
 
-const waitingSlots = `SELECT schedule, scheduled_for, reason FROM slots WHERE state = 'waiting' ORDER BY schedule, scheduled_for`
+const waitingSlots = `SELECT schedule, scheduled_for, reason, decided_at FROM slots WHERE state = 'waiting' ORDER BY schedule, scheduled_for`
 
 // WaitingSlots lists the slots that wait, of each schedule the oldest first.
 func (r *Reader) WaitingSlots(ctx context.Context) ([]Slot, error) {
@@ -71,11 +71,12 @@ func (r *Reader) WaitingSlots(ctx context.Context) ([]Slot, error) {
 	defer rows.Close()
 	var list []Slot
 	for rows.Next() {
-		s, at := Slot{State: SlotWaiting}, int64(0)
-		if err := rows.Scan(&s.Schedule, &at, &s.Reason); err != nil {
+		s := Slot{State: SlotWaiting}
+		var at, since int64
+		if err := rows.Scan(&s.Schedule, &at, &s.Reason, &since); err != nil {
 			return nil, err
 		}
-		s.ScheduledFor = fromMS(at)
+		s.ScheduledFor, s.WaitsSince = fromMS(at), fromMS(since)
 		list = append(list, s)
 	}
 	return list, rows.Err()

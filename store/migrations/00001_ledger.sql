@@ -65,6 +65,7 @@ CREATE INDEX runs_stopped ON runs (reason) WHERE state = 'stopped';
 CREATE INDEX runs_by_end ON runs (finished_at) WHERE removing IS NULL;
 CREATE INDEX runs_removing ON runs (id) WHERE removing IS NOT NULL;
 CREATE INDEX runs_held ON runs (id) WHERE state = 'held';
+CREATE INDEX runs_followed ON runs (schedule, finished_at) WHERE finished_at IS NOT NULL;
 
 CREATE TABLE snapshots (
     run             INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, -- whose list of files
@@ -423,6 +424,14 @@ CREATE TABLE notifications (
 ) STRICT;
 CREATE INDEX notifications_waiting ON notifications (notification_id) WHERE state = 'waiting';
 CREATE INDEX notifications_by_end ON notifications (finished_at) WHERE finished_at IS NOT NULL;
+
+-- Schedules that are due after another one.
+CREATE TABLE followers (
+    schedule TEXT    PRIMARY KEY,             -- the schedule's name
+    other    TEXT    NOT NULL,                -- the schedule whose runs make it due
+    any_end  INTEGER NOT NULL CHECK (any_end IN (0, 1)), -- 1: runs that were partial, held or skipped make it due too
+    since    INTEGER NOT NULL                 -- runs of the other one that ended before make it due no more
+) STRICT, WITHOUT ROWID;
 
 -- +goose StatementBegin
 CREATE TRIGGER chunks_keep_accepted BEFORE UPDATE OF state ON chunks
