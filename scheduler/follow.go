@@ -17,7 +17,7 @@ func Follow(s Schedule, zone *time.Location, ends []Ended, now time.Time) []Due 
 	var newest time.Time
 	dues := make([]Due, len(ends))
 	for i, e := range ends {
-		dues[i] = Due{Schedule: s.Name, At: e.Slot, Skipped: s.against(e.At, zone), Late: max(0, now.Sub(e.At))}
+		dues[i] = Due{Schedule: s.Name, At: e.Slot, Skipped: s.SkipReasonIn(e.At, zone), Late: max(0, now.Sub(e.At))}
 		if dues[i].Skipped == "" {
 			newest = e.At
 		}

@@ -48,10 +48,12 @@ func (s Schedule) SkipReason(slot time.Time) string {
 	if s.Spec.zone == nil {
 		return SkippedRemoved
 	}
-	return s.against(slot, s.Spec.zone)
+	return s.SkipReasonIn(slot, s.Spec.zone)
 }
 
-func (s Schedule) against(at time.Time, zone *time.Location) string {
+// SkipReasonIn is SkipReason for an instant of a schedule that has no times of its
+// own; zone is its own.
+func (s Schedule) SkipReasonIn(at time.Time, zone *time.Location) string {
 	if why := s.excludedAt(at, zone); why != "" {
 		return why
 	}

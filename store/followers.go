@@ -91,7 +91,7 @@ func (l *Ledger) AdvanceFollowers(ctx context.Context, now time.Time, busy []str
 // FollowUp is a run that makes a follower due.
 type FollowUp struct {
 	Schedule string // the follower
-	Run      *Run   // of the other one; the slot that is due is its ScheduledFor
+	Run      *Run   // of the other one: its ScheduledFor is the slot, since its end it is due
 }
 
 // A mark ahead of the clock is of one that went wrong, and the rows of slots say
@@ -116,11 +116,15 @@ func (r *Reader) FollowUps(ctx context.Context, schedule string) ([]FollowUp, er
 		schedule string
 		at       int64
 	}
+	last := map[slot]int{} // its last end: before that, redrives had left something
+	for i, c := range candidates {
+		last[slot{c.Schedule, ms(c.Run.ScheduledFor)}] = i
+	}
 	var due []FollowUp
 	seen := map[slot]bool{}
-	for _, c := range candidates {
+	for i, c := range candidates {
 		s := slot{c.Schedule, ms(c.Run.ScheduledFor)}
-		if seen[s] {
+		if seen[s] || !c.good() && last[s] != i {
 			continue
 		}
 		if !c.good() {

@@ -86,7 +86,7 @@ func pastSlots(ctx context.Context, r *store.Reader, s config.Schedule, from, to
 		to = now
 	}
 	var list []pastSlot
-	for at := range s.Spec.Between(from, to) {
+	for at := range s.Due.Between(from, to) {
 		if len(list) == maxPastSlots {
 			return nil, usageError{fmt.Errorf("backfill: more than %d slots of %s lie between --from and --to\n  hint: take a part of them at a time", maxPastSlots, s.Name)}
 		}

@@ -28,6 +28,14 @@ type slotJSON struct {
 	Skipped  string     `json:"skipped,omitempty"`   // why it will not run: a pause, a calendar
 }
 
+// nextJSON is what 'next' lists.
+type nextJSON struct {
+	Slots []slotJSON     `json:"slots"`
+	After []followerJSON `json:"after,omitempty"`
+
+	Arrivals []arrivalsJSON `json:"arrivals"`
+}
+
 // nextFlags are the flags of 'next'.
 type nextFlags struct {
 	n           int
@@ -44,7 +52,8 @@ func newNext(p *program) *cobra.Command {
 window is [--from, --until); with --until all slots in it are listed, else -n.
 Marks tell what daylight saving does to a slot, when it starts by its jitter, that
 it is the only one or the last, and what keeps it from running: a calendar, a
-blackout, a pause.`,
+blackout, a pause. Schedules that are due after another one are listed with that
+one, without a time, and those that are due when a file arrives with its path.`,
 		Example: `  worqcron next
   worqcron next orders invoices -n 10
   worqcron next --until 2026-12-01 --json
@@ -65,19 +74,19 @@ blackout, a pause.`,
 }
 
 func (p *program) next(ctx context.Context, f nextFlags, args []string) error {
-	list, marks, err := p.timetables(ctx, f, args)
+	list, err := p.timetables(ctx, f, args)
 	if err != nil {
 		return err
 	}
 	now := time.Now()
 	slots := []slotJSON{}
-	for _, t := range list {
+	for _, t := range list.table {
 		more, err := slotsOf(t, f)
 		if err != nil {
 			return err
 		}
 		if f.from == "" {
-			if begun, ok := begunSlot(t, marks[t.Name], now); ok {
+			if begun, ok := begunSlot(t, list.marks[t.Name], now); ok {
 				more = append([]slotJSON{begun}, more...)
 			}
 			if f.until == "" && len(more) > f.n {
@@ -86,13 +95,13 @@ func (p *program) next(ctx context.Context, f nextFlags, args []string) error {
 		}
 		slots = append(slots, more...)
 	}
-	arrivals, err := p.nextArrivals(ctx, f, list)
+	arrivals, err := p.nextArrivals(ctx, f, list.table)
 	if err != nil {
 		return err
 	}
 	sort.SliceStable(slots, func(i, j int) bool { return slots[i].ScheduledFor.Before(slots[j].ScheduledFor) })
 	if p.json {
-		return printJSON(p.out, map[string]any{"slots": slots, "arrivals": arrivals})
+		return printJSON(p.out, nextJSON{slots, list.after, arrivals})
 	}
 	for _, s := range slots {
 		fmt.Fprintf(p.out, "%-20s  %s  %s", s.Schedule, s.Local, s.ScheduledFor.Format("2006-01-02T15:04:05Z"))
@@ -108,42 +117,57 @@ func (p *program) next(ctx context.Context, f nextFlags, args []string) error {
 		}
 		fmt.Fprintln(p.out)
 	}
-	if len(slots)+len(arrivals) == 0 {
+	printFollowers(p.out, list.after)
+	if len(slots)+len(arrivals)+len(list.after) == 0 {
 		fmt.Fprintln(p.err, "no slots")
 	}
 	return nil
 }
 
-func (p *program) timetables(ctx context.Context, f nextFlags, args []string) ([]scheduler.Schedule, map[string]store.Mark, error) {
+// listed is what 'next' looks at.
+type listed struct {
+	table []scheduler.Schedule
+	marks map[string]store.Mark
+	after []followerJSON // those that no time makes due
+}
+
+func (p *program) timetables(ctx context.Context, f nextFlags, args []string) (l listed, err error) {
 	if f.cron != "" {
 		if len(args) > 0 {
-			return nil, nil, usageError{errors.New("next: give a schedule's name or --cron, not both")}
+			return l, usageError{errors.New("next: give a schedule's name or --cron, not both")}
 		}
 		zone, err := scheduler.LoadZone(f.zone)
 		if err != nil {
-			return nil, nil, usageError{err}
+			return l, usageError{err}
 		}
 		spec, err := scheduler.Parse(f.cron, zone, scheduler.SpecOptions{})
 		if err != nil {
-			return nil, nil, usageError{err}
+			return l, usageError{err}
 		}
-		return []scheduler.Schedule{{Name: f.cron, Spec: spec}}, nil, nil
+		l.table = []scheduler.Schedule{{Name: f.cron, Spec: spec}}
+		return l, nil
 	}
 	c, err := p.load()
 	if err != nil {
-		return nil, nil, err
+		return l, err
 	}
 	for _, name := range args {
 		if _, err := schedule(c, name); err != nil {
-			return nil, nil, err
+			return l, err
 		}
 	}
 	list, err := p.pausedTimetable(ctx, c)
 	if err != nil {
-		return nil, nil, err
+		return l, err
 	}
-	marks, err := marksNow(ctx, c)
-	return slices.DeleteFunc(list, func(s scheduler.Schedule) bool { return len(args) > 0 && !slices.Contains(args, s.Name) }), marks, err
+	if l.marks, err = marksNow(ctx, c); err != nil {
+		return l, err
+	}
+	l.after = followersOf(c, list, args)
+	l.table = slices.DeleteFunc(list, func(s scheduler.Schedule) bool {
+		return s.Spec.Zone() == nil || len(args) > 0 && !slices.Contains(args, s.Name)
+	})
+	return l, nil
 }
 
 // pausedTimetable is the timetable as a daemon that starts now would have it: a

@@ -157,7 +157,7 @@ func (p *program) decidePaused(ctx context.Context, cfg *config.Config, l *store
 			return scheduler.New(pausedSlots{l}, p.logger(slog.LevelWarn)).Once(ctx, s)
 		}
 	}
-	return nil
+	return decidePausedFollower(ctx, cfg, l, name)
 }
 
 // pausedSlots is what the scheduler sees of the ledger where nothing runs.
@@ -213,6 +213,8 @@ func (j pauseJSON) text(s config.Schedule) string {
 		return fmt.Sprintf("%s is %s since %s, by %s", j.Schedule, store.Pause{Reason: j.Reason}, localTime(*j.Since, s.Timezone), j.By)
 	case s.OnArrival:
 		return j.Schedule + " is not paused; its next slot is when a file arrives"
+	case s.After != "":
+		return fmt.Sprintf("%s is not paused; it is due %s", j.Schedule, whenText(s))
 	case j.Next == nil:
 		return j.Schedule + " is not paused; it has no slots ahead"
 	default:

@@ -185,18 +185,18 @@ func (p *program) slotMeant(ctx context.Context, cfg *config.Config, s config.Sc
 
 // parseSlot reads --at and checks that it is a slot of the schedule.
 func parseSlot(s config.Schedule, text string) (time.Time, error) {
-	at, err := parseTime(text, s.Spec.Zone())
+	at, err := parseTime(text, zoneOf(s))
 	if err != nil {
 		return time.Time{}, err
 	}
-	if s.Spec.Is(at) {
+	if s.Due.Is(at) {
 		return at.UTC(), nil
 	}
 	const layout = "2006-01-02T15:04:05Z07:00"
 	hint := "it has no slots around then"
-	before, okBefore := s.Spec.Prev(at)
-	after, okAfter := s.Spec.Next(at)
-	zone := s.Spec.Zone()
+	before, okBefore := s.Due.Prev(at)
+	after, okAfter := s.Due.Next(at)
+	zone := zoneOf(s)
 	switch {
 	case okBefore && okAfter:
 		hint = fmt.Sprintf("the ones around it are %s and %s", before.In(zone).Format(layout), after.In(zone).Format(layout))
@@ -205,7 +205,7 @@ func parseSlot(s config.Schedule, text string) (time.Time, error) {
 	case okAfter:
 		hint = "the first one after it is " + after.In(zone).Format(layout)
 	}
-	return time.Time{}, usageError{fmt.Errorf("%s is no slot of %s (%s, %s)\n  hint: %s", text, s.Name, s.Spec, zone, hint)}
+	return time.Time{}, usageError{fmt.Errorf("%s is no slot of %s (%s, %s)\n  hint: %s", text, s.Name, whenText(s), zone, hint)}
 }
 
 var timeLayouts = []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02"}

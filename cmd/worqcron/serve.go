@@ -56,6 +56,7 @@ type daemon struct {
 	turns  map[string]*sync.Mutex // by schedule
 
 	backfilling map[string]bool // by schedule
+	following   sync.Mutex      // one look at followers at a time
 
 	reloaded chan struct{} // holds one: the watches for files are to look at the configuration
 	watch    *watch        // nil: nobody watches
@@ -72,6 +73,14 @@ type busyRun struct {
 	madeRoom atomic.Bool // it was stopped so
 }
 
+func newDaemon(cfg *config.Config, ledger *store.Ledger, log *slog.Logger) *daemon {
+	return &daemon{
+		ledger: ledger, log: log, config: cfg, runner: newRunner(cfg, ledger, log),
+		busy: map[string]*busyRun{}, turns: map[string]*sync.Mutex{}, backfilling: map[string]bool{},
+		again: make(chan struct{}, 1), watch: newWatch(ledger, cfg, log),
+	}
+}
+
 func (p *program) serve(ctx context.Context, acceptRestore bool) error {
 	cfg, err := p.load()
 	if err != nil {
@@ -85,9 +94,7 @@ func (p *program) serve(ctx context.Context, acceptRestore bool) error {
 	if err != nil {
 		return err
 	}
-	d := &daemon{ledger: ledger, log: log, config: cfg, busy: map[string]*busyRun{}, turns: map[string]*sync.Mutex{}, backfilling: map[string]bool{}, again: make(chan struct{}, 1)}
-	d.runner = newRunner(cfg, ledger, log)
-	d.watch = newWatch(ledger, cfg, log)
+	d := newDaemon(cfg, ledger, log)
 	err = d.run(ctx)
 	log.Info("daemon stopped")
 	err = errors.Join(err, ledger.Close())
@@ -120,6 +127,9 @@ func (d *daemon) run(ctx context.Context) error {
 	if err := d.missOldWaiting(ctx); err != nil {
 		return err
 	}
+	if err := d.setFollowers(ctx); err != nil {
+		return err
+	}
 	table, err := timetableOf(ctx, &d.ledger.Reader, d.config)
 	if err != nil {
 		return err
@@ -135,6 +145,7 @@ func (d *daemon) run(ctx context.Context) error {
 	parts, pctx := errgroup.WithContext(ctx)
 	parts.Go(func() error { return d.scheduler.Run(pctx) })
 	parts.Go(func() error { return d.serveRequests(pctx) })
+	parts.Go(func() error { return d.watchFollowers(pctx) })
 	parts.Go(func() error { return d.retain(pctx) })
 	parts.Go(func() error { return d.watchArrivals(pctx) })
 	parts.Go(func() error { return d.watch.run(pctx) })
@@ -162,15 +173,15 @@ func (d *daemon) run(ctx context.Context) error {
 	return err
 }
 
-// takeOff marks schedules that are gone from the file, so that nothing of the
-// past fires should they come back.
+// takeOff marks schedules that are gone from the file or have no times of their own
+// any more, so that nothing of the past fires should they come back.
 func (d *daemon) takeOff(ctx context.Context) error {
 	names, err := d.ledger.Marked(ctx)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		if _, ok := d.config.Schedule(name); ok {
+		if s, ok := d.config.Schedule(name); ok && s.After == "" {
 			continue
 		}
 		mark, _, err := d.ledger.Mark(ctx, name)
@@ -216,7 +227,7 @@ func (d *daemon) resume(ctx context.Context, interrupted []*store.Run, table []s
 		case run.Origin == batch.OriginBackfill:
 			log.Info("interrupted run is its backfill's to go on with")
 			continue
-		case run.Origin != batch.OriginArrival && time.Since(askedFor(run)) > s.CatchUpWindow:
+		case run.Origin != batch.OriginArrival && time.Since(askedFor(s, run)) > s.CatchUpWindow:
 			log.Warn("interrupted run stays as it is: outside catch_up_window", "scheduled_for", run.ScheduledFor)
 			continue
 		case d.busyWith(run.Schedule) != nil:
@@ -232,9 +243,9 @@ func (d *daemon) resume(ctx context.Context, interrupted []*store.Run, table []s
 }
 
 // askedFor is when a run was wanted. A redrive has the slot of a run that may be
-// long past.
-func askedFor(run *store.Run) time.Time {
-	if run.RedriveOf != "" {
+// long past, and so has a run that follows another schedule's.
+func askedFor(s config.Schedule, run *store.Run) time.Time {
+	if run.RedriveOf != "" || s.After != "" {
 		return run.StartedAt
 	}
 	return run.ScheduledFor
@@ -277,6 +288,7 @@ func (d *daemon) begin(ctx context.Context, s config.Schedule, run *store.Run, o
 		d.watch.ended(s.Name)
 		close(b.done)
 		d.runWaiting(ctx, s.Name)
+		d.lookAtFollowers(ctx, s.Name)
 	})
 	return b
 }

@@ -135,7 +135,7 @@ func (t *teller) tell(ctx context.Context, now time.Time, gather time.Duration) 
 		if len(waiting) == 0 {
 			continue
 		}
-		if due := dueAt(waiting, gather); due.After(now) {
+		if due := goesOut(waiting, gather); due.After(now) {
 			wait = min(wait, due.Sub(now))
 			continue
 		}
@@ -147,9 +147,9 @@ func (t *teller) tell(ctx context.Context, now time.Time, gather time.Duration) 
 	return max(wait, 10*time.Millisecond)
 }
 
-// dueAt is when the messages that wait for a service go out, all together: when the
+// goesOut is when the messages that wait for a service go out, all together: when the
 // oldest has waited for others, or after a failed try with its next one.
-func dueAt(waiting []store.Notification, gather time.Duration) time.Time {
+func goesOut(waiting []store.Notification, gather time.Duration) time.Time {
 	due := waiting[0].CreatedAt.Add(gather)
 	for _, n := range waiting {
 		if n.Attempts > 0 && n.NotBefore.After(due) {

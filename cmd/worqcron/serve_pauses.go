@@ -44,7 +44,8 @@ func recordFilePauses(ctx context.Context, ledger *store.Ledger, c *config.Confi
 	return nil
 }
 
-// timetableOf puts the schedules of a file and the pauses of the ledger together.
+// timetableOf puts the schedules of a file that have times and the pauses of the
+// ledger together.
 func timetableOf(ctx context.Context, r *store.Reader, c *config.Config) ([]scheduler.Schedule, error) {
 	pauses, err := r.Pauses(ctx, "")
 	if err != nil {
@@ -57,6 +58,9 @@ func timetableOf(ctx context.Context, r *store.Reader, c *config.Config) ([]sche
 	}
 	var list []scheduler.Schedule
 	for _, s := range c.Schedules {
+		if s.After != "" {
+			continue // no time makes it due
+		}
 		s.Pauses = of[s.Name]
 		list = append(list, s.Schedule)
 	}

@@ -44,6 +44,10 @@ func (d *daemon) reload(ctx context.Context) {
 		d.log.Error("configuration loaded, but the times of its schedules are the old ones: reload it again", "err", err)
 		return
 	}
+	if err := d.setFollowers(ctx); err != nil {
+		d.log.Error("configuration loaded, but schedules are due after others as before: reload it again", "err", err)
+		return
+	}
 	select {
 	case d.reloaded <- struct{}{}:
 	default: // they have not looked yet

@@ -44,6 +44,7 @@ func (d *daemon) serveRequest(ctx context.Context, q store.Request) {
 		err = d.requestRun(ctx, q)
 	case "resolve":
 		err = d.requestResolve(ctx, q)
+		d.lookAtFollowers(ctx, "") // it may have made a run succeed
 	case "reconcile":
 		err = d.requestReconcile(ctx, q)
 	case "cancel":

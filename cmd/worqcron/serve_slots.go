@@ -68,6 +68,8 @@ func (s slots) Claim(ctx context.Context, due scheduler.Due) error {
 	o := batch.Order{Origin: "slot", ScheduledFor: due.At}
 	if due.CatchUp {
 		o.Origin = "catch-up"
+	}
+	if due.Late > scheduler.LateAfter {
 		log.Warn("slot runs late", "late", due.Late.Round(time.Second))
 	}
 	run, err := s.runner.Start(ctx, &schedule.Job, o)

@@ -49,8 +49,7 @@ payload = { report = "orders" }
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &daemon{ledger: ledger, log: log, config: cfg, busy: map[string]*busyRun{}, turns: map[string]*sync.Mutex{}}
-	d.runner = newRunner(cfg, ledger, log)
+	d := newDaemon(cfg, ledger, log)
 	t.Cleanup(func() {
 		d.runs.Wait()
 		d.runner.Connect(nil, nil)

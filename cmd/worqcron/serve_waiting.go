@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"worqcron/batch"
+	"worqcron/config"
 	"worqcron/scheduler"
 	"worqcron/store"
 )
@@ -92,6 +93,14 @@ func (d *daemon) startAllWaiting(ctx context.Context) {
 	}
 }
 
+// dueAt is when a slot that waits became due.
+func dueAt(s config.Schedule, slot store.Slot) time.Time {
+	if s.After != "" {
+		return slot.WaitsSince // it waits since then, whatever slot it took over
+	}
+	return slot.ScheduledFor
+}
+
 // missOldWaiting decides slots that waited when the daemon ended and are too old
 // now. Those that a person asked for, and files that arrived, run whatever their age.
 func (d *daemon) missOldWaiting(ctx context.Context) error {
@@ -110,7 +119,7 @@ func (d *daemon) missOldWaiting(ctx context.Context) error {
 		switch {
 		case !ok:
 			slot.State, slot.Reason = store.SlotSkipped, scheduler.SkippedRemoved
-		case slot.Reason != store.Resumed && time.Since(slot.ScheduledFor) > s.CatchUpWindow:
+		case slot.Reason != store.Resumed && time.Since(dueAt(s, slot)) > s.CatchUpWindow:
 			slot.State, slot.Reason = store.SlotMissed, scheduler.MissedWindow
 		default:
 			continue

@@ -22,7 +22,7 @@ type whyJSON struct {
 	IsSlot   bool           `json:"is_slot"`
 	Path     string         `json:"path,omitempty"`     // the file that made the slot by its arrival
 	Others   []time.Time    `json:"others,omitempty"`   // with on_arrival: more slots in the time that was asked for
-	State    string         `json:"state"`              // ran, skipped, missed, waiting; coming; undecided, unrecorded; no slot
+	State    string         `json:"state"`              // ran, skipped, missed, waiting; coming; undecided, unrecorded; not due, no slot
 	Reason   string         `json:"reason"`             // why it did not run, or waits
 	Run      *store.Receipt `json:"run,omitempty"`      // the newest of the slot
 	Previous *time.Time     `json:"previous,omitempty"` // the slots around it
@@ -63,6 +63,7 @@ func (p *program) why(ctx context.Context, name, text string) (err error) {
 	for _, each := range table {
 		if each.Name == name {
 			s.Schedule = each
+			s.Spec = s.Due // which is another schedule's, if this one has none
 		}
 	}
 	r, err := store.OpenReader(ctx, cfg.Ledger.Path)
@@ -102,7 +103,7 @@ func (p *program) why(ctx context.Context, name, text string) (err error) {
 // has to do with it. A local time that does not exist means the slot that it made,
 // or else the jump over it.
 func instantsMeant(s config.Schedule, text string) (list []time.Time, notes []string, err error) {
-	zone := s.Spec.Zone()
+	zone := zoneOf(s)
 	wall, exact, ok := scheduler.ReadTime(text)
 	if !ok {
 		_, err := parseTime(text, zone)
@@ -182,7 +183,10 @@ const (
 
 func (w inquiry) explain(ctx context.Context, at time.Time) (whyJSON, error) {
 	s := w.schedule
-	j := whyJSON{Schedule: s.Name, slotJSON: slotOf(s.Schedule, at), IsSlot: s.Spec.Is(at)}
+	j := whyJSON{Schedule: s.Name, slotJSON: slotJSON{Schedule: s.Name, ScheduledFor: at.UTC(), Local: w.local(at)}, IsSlot: s.Spec.Is(at)}
+	if s.After == "" {
+		j.slotJSON = slotOf(s.Schedule, at)
+	}
 	if before, ok := s.Spec.Prev(at); ok {
 		j.Previous = &before
 	}
@@ -204,6 +208,9 @@ func (w inquiry) explain(ctx context.Context, at time.Time) (whyJSON, error) {
 	if !j.IsSlot || decided {
 		j.StartsAt, j.Skipped = nil, ""
 	}
+	if s.After != "" && !decided {
+		return j, w.explainFollower(ctx, &j)
+	}
 	switch {
 	case decided:
 		if err := w.explainRow(ctx, &j, row); err != nil {
@@ -222,7 +229,7 @@ func (w inquiry) explain(ctx context.Context, at time.Time) (whyJSON, error) {
 }
 
 // local writes an instant as the schedule's people read it.
-func (w inquiry) local(t time.Time) string { return t.In(w.schedule.Spec.Zone()).Format(localLayout) }
+func (w inquiry) local(t time.Time) string { return t.In(zoneOf(w.schedule)).Format(localLayout) }
 
 func (j *whyJSON) say(format string, args ...any) {
 	j.Text = append(j.Text, fmt.Sprintf(format, args...))
@@ -230,7 +237,7 @@ func (j *whyJSON) say(format string, args ...any) {
 
 func (w inquiry) explainNone(j *whyJSON) {
 	s := w.schedule
-	j.say("%s is no slot of %s (%s, %s)", j.Local, s.Name, s.Spec, s.Spec.Zone())
+	j.say("%s is no slot of %s (%s, %s)", j.Local, s.Name, whenText(s), zoneOf(s))
 	if pass, ok := otherPass(s, j.ScheduledFor); ok {
 		j.say("this time of day comes twice that day, and the slot is %s (dst_fold)", w.local(pass))
 	}
@@ -253,11 +260,11 @@ func (w inquiry) explainComing(j *whyJSON, at time.Time) {
 
 // otherPass finds the slot with the same local time as an instant that is none.
 func otherPass(s config.Schedule, at time.Time) (time.Time, bool) {
-	wall, err := time.Parse(time.DateTime, at.In(s.Spec.Zone()).Format(time.DateTime))
+	wall, err := time.Parse(time.DateTime, at.In(zoneOf(s)).Format(time.DateTime))
 	if err != nil {
 		return time.Time{}, false
 	}
-	list, _ := scheduler.Instants(wall, s.Spec.Zone())
+	list, _ := scheduler.Instants(wall, zoneOf(s))
 	for _, each := range list {
 		if len(list) == 2 && s.Spec.Is(each) {
 			return each, true
@@ -302,7 +309,9 @@ func (w inquiry) explainUndecided(j *whyJSON, at time.Time, mark store.Mark) {
 
 func (w inquiry) explainRow(ctx context.Context, j *whyJSON, row store.Slot) error {
 	j.State, j.Reason = string(row.State), row.Reason
-	j.Note = w.schedule.Spec.Note(row.ScheduledFor)
+	if w.schedule.After == "" {
+		j.Note = w.schedule.Spec.Note(row.ScheduledFor)
+	}
 	run, err := w.reader.LatestOfSlot(ctx, row.Schedule, row.ScheduledFor)
 	if err != nil {
 		return err
@@ -323,7 +332,11 @@ func (w inquiry) explainRow(ctx context.Context, j *whyJSON, row store.Slot) err
 	if err := w.sayArrival(ctx, j, row); err != nil {
 		return err
 	}
-	if !j.IsSlot {
+	if w.schedule.After != "" {
+		if err := w.sayOther(ctx, j); err != nil {
+			return err
+		}
+	} else if !j.IsSlot {
 		j.say("it was a slot of an earlier timetable; now it is none (%s)", w.schedule.Spec)
 	}
 	if j.Note != "" {
