@@ -32,7 +32,12 @@ func claim(t *testing.T, d *daemon, hour int, catchUp bool) {
 
 func wantSlot(t *testing.T, d *daemon, hour int, want string) {
 	t.Helper()
-	row, ok, err := d.ledger.Slot(t.Context(), "orders", hourAt(hour))
+	wantSlotOf(t, d, "orders", hour, want)
+}
+
+func wantSlotOf(t *testing.T, d *daemon, schedule string, hour int, want string) {
+	t.Helper()
+	row, ok, err := d.ledger.Slot(t.Context(), schedule, hourAt(hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +49,7 @@ func wantSlot(t *testing.T, d *daemon, hour int, want string) {
 		}
 	}
 	if got != want {
-		t.Errorf("slot %02d: got %q, want %q", hour, got, want)
+		t.Errorf("slot %02d of %s: got %q, want %q", hour, schedule, got, want)
 	}
 }
 
@@ -60,18 +65,23 @@ func setSchedule(d *daemon, change func(*config.Schedule)) {
 // block makes the schedule's latest run the one under way, until release.
 func block(t *testing.T, d *daemon) (name string, release func()) {
 	t.Helper()
-	runs, err := d.ledger.Runs(t.Context(), "orders", 1)
+	return blockRunOf(t, d, "orders")
+}
+
+func blockRunOf(t *testing.T, d *daemon, schedule string) (name string, release func()) {
+	t.Helper()
+	runs, err := d.ledger.Runs(t.Context(), schedule, 1)
 	if err != nil || len(runs) == 0 {
 		t.Fatalf("no run: %v", err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.busy["orders"] = &busyRun{run: runs[0], done: make(chan struct{})}
+	d.busy[schedule] = &busyRun{run: runs[0], done: make(chan struct{})}
 	return runs[0].Name(), func() {
 		d.mu.Lock()
-		delete(d.busy, "orders")
+		delete(d.busy, schedule)
 		d.mu.Unlock()
-		d.runWaiting(context.WithoutCancel(t.Context()), "orders")
+		d.runWaiting(context.WithoutCancel(t.Context()), schedule)
 		d.runs.Wait()
 	}
 }
