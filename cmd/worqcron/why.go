@@ -209,7 +209,8 @@ func (w inquiry) explain(ctx context.Context, at time.Time) (whyJSON, error) {
 		j.StartsAt, j.Skipped = nil, ""
 	}
 	if s.After != "" && !decided {
-		return j, w.explainFollower(ctx, &j)
+		err := w.explainFollower(ctx, &j)
+		return j, err
 	}
 	switch {
 	case decided:
