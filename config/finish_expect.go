@@ -11,6 +11,10 @@ import (
 // finishExpect compares what is expected of a schedule with the rest of it.
 func (r *reader) finishExpect(table *node, s *settings) {
 	e, own, shared := s.schedule.Expect, table.child("expect"), r.doc.root.child(defaultsSection).child("expect")
+	if s.schedule.After != "" || s.schedule.OnArrival {
+		r.expectNoTimes(own, s)
+		e = s.schedule.Expect
+	}
 	where := func(key string) *node { return firstOf(own.child(key), shared.child(key), table) }
 	if e.StartWithin > 0 && e.StartWithin <= s.schedule.Jitter {
 		r.blame(where("start_within"), &fault{
@@ -30,6 +34,17 @@ func (r *reader) finishExpect(table *node, s *settings) {
 	if s.schedule.HeartbeatEnv != "" && !s.schedule.Heartbeat.IsZero() {
 		r.blame(own.child("heartbeat_url_env"), &fault{msg: "heartbeat_url is set as well", hint: "keep one of the two"})
 	}
+}
+
+// expectNoTimes refuses what counts from a due time for a schedule that has none of
+// its own. What [defaults] say of it is not for it.
+func (r *reader) expectNoTimes(own *node, s *settings) {
+	for _, key := range []string{"start_within", "finish_within"} {
+		if n := own.child(key); n != nil {
+			r.blame(n, &fault{msg: "it counts from a slot's time, and this schedule has no times of its own", hint: "leave it out; max_duration bounds a run"})
+		}
+	}
+	s.schedule.Expect.StartWithin, s.schedule.Expect.FinishWithin = 0, 0
 }
 
 // HeartbeatURL is the schedule's heartbeat URL, also where a variable has it; zero

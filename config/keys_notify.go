@@ -74,12 +74,12 @@ func expectKeys() section {
 			{
 				name: "start_within", words: "none",
 				kind: durationKind(func(s *settings) *time.Duration { return &s.schedule.Expect.StartWithin }, time.Second, 366*day),
-				doc:  "A run begins so long after its slot at most, else the schedule is *late*. It must be longer than `jitter`. Slots that a calendar or a pause skips are not waited for; those that an overlap skips, or that come while no daemon is up, are late.",
+				doc:  "A run begins so long after its slot at most, else the schedule is *late*. It must be longer than `jitter`. Slots that a calendar or a pause skips are not waited for; those that an overlap skips, or that come while no daemon is up, are late. Not with `after` or `on_arrival`.",
 			},
 			{
 				name: "finish_within", words: "none",
 				kind: durationKind(func(s *settings) *time.Duration { return &s.schedule.Expect.FinishWithin }, time.Second, 366*day),
-				doc:  "A run is at rest so long after its slot at most, else the schedule is *late*. It must be longer than `start_within`.",
+				doc:  "A run is at rest so long after its slot at most, else the schedule is *late*. It must be longer than `start_within`. Not with `after` or `on_arrival`.",
 			},
 			{
 				name: "min_records", words: "none",

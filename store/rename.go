@@ -57,6 +57,9 @@ var renames = []string{
 	`DELETE FROM arrivals WHERE schedule = ?1`,
 	`UPDATE OR IGNORE alerts SET schedule = ?2 WHERE schedule = ?1`,
 	`DELETE FROM alerts WHERE schedule = ?1`,
+	`UPDATE OR IGNORE followers SET schedule = ?2 WHERE schedule = ?1`,
+	`DELETE FROM followers WHERE schedule = ?1`,
+	`UPDATE followers SET other = ?2 WHERE other = ?1`,
 	`UPDATE notifications SET schedule = ?2 WHERE schedule = ?1`,
 	`UPDATE requests SET body = json_set(body, '$.schedule', ?2)
 	 WHERE finished_at IS NULL AND json_valid(body) AND json_extract(body, '$.schedule') = ?1`,

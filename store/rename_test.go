@@ -21,6 +21,7 @@ func renamable(t *testing.T) (*Ledger, *Run) {
 	must(t, execSQL(l, `INSERT INTO delivered_ranges VALUES ('orders', 's', 7, 'h', 'r', 0, 5, 1)`))
 	must(t, execSQL(l, `INSERT INTO requests (kind, body, created_at, run_id, message) VALUES ('backfill', '{"schedule":"orders","only":"all"}', 1, '', '')`))
 	must(t, execSQL(l, `INSERT INTO arrivals VALUES ('orders', 7, 'in.csv', 1, 1, 1, 1, 'h', 1)`))
+	must(t, execSQL(l, `INSERT INTO followers VALUES ('orders', 'stock', 0, 1), ('report', 'orders', 1, 1)`))
 	must(t, execSQL(l, `INSERT INTO alerts VALUES ('orders', 'failed', 7, '', 'r', 1, '', 0, 'spec', NULL, NULL)`))
 	must(t, execSQL(l, `INSERT INTO notifications (service, schedule, kind, text, created_at, not_before, attempts, error, state) VALUES ('slack', 'orders', 'failed', 't', 1, 1, 0, '', 'waiting')`))
 	return l, run
@@ -44,6 +45,9 @@ func TestRenameSchedule(t *testing.T) {
 		if n := count(t, l, fmt.Sprintf(`SELECT count(*) FROM %s WHERE schedule = ?`, table), "sales"); n == 0 {
 			t.Errorf("%s: no row has the new name", table)
 		}
+	}
+	if n := count(t, l, `SELECT count(*) FROM followers WHERE schedule = 'report' AND other = 'sales' AND any_end`); n != 1 {
+		t.Error("what follows it does not follow the new name")
 	}
 	if m := get[map[string]Mark](t)(l.Marks(ctx)); len(m) != 1 || m["sales"].Spec != "spec" || !m["sales"].WaitingUntil.Equal(slotTime.Add(time.Minute)) {
 		t.Errorf("marks: got %+v", m)
