@@ -126,8 +126,11 @@ func (s *simulation) advance(next time.Time) {
 		next = edge
 	}
 	for i, f := range s.active {
-		if f.left > 0 && speeds[i] > 0 {
+		switch {
+		case f.left > 0 && speeds[i] > 0:
 			next = earliest(next, s.now.Add(seconds(f.left/speeds[i])))
+		case f.left <= 0 && !s.now.Before(f.started.Add(f.reading)):
+			next = s.now // it has nothing to send
 		}
 	}
 	s.notePeak(next, speeds, need)
@@ -170,7 +173,7 @@ func (s *simulation) speeds() (speeds []float64, need float64, edge time.Time) {
 		if len(f.load.window) > 0 {
 			edge = earliest(edge, until)
 		}
-		if open {
+		if open && f.left > 0 {
 			sending = append(sending, i)
 			need += math.Min(f.load.speed, s.rate)
 		}
