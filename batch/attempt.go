@@ -50,10 +50,8 @@ func (d *delivery) triesBefore(ctx context.Context, c *store.Chunk) (t tries, er
 // has ended.
 func (d *worker) attempt(ctx, send context.Context, t *task, before *tries) (*next, error) {
 	c, b := t.chunk, d.body
-	if d.runner.Budget.Paces(d.run.Schedule) || len(d.options.Load().Window) > 0 {
-		if err := d.settle(send); err != nil { // the wait may be a long one
-			return nil, err
-		}
+	if err := d.settleBeforeWaits(send); err != nil {
+		return nil, err
 	}
 	release, err := d.admit(ctx, before)
 	if err != nil {
@@ -103,11 +101,8 @@ func (d *worker) attempt(ctx, send context.Context, t *task, before *tries) (*ne
 	}
 	d.keep(c, n, body)
 	failpoint.Hit("before-outcome")
-	d.commit(send, id, c, result, n)
-	if result.Outcome != worqhat.Accepted {
-		if err := d.settle(send); err != nil {
-			return nil, err
-		}
+	if err := d.commit(send, id, c, result, n); err != nil {
+		return nil, err
 	}
 	t.segment = 0 // its row is there
 	if paused {

@@ -65,14 +65,28 @@ type outcome struct {
 	wait    func() error
 }
 
-// commit has an outcome committed; settle waits for it.
-func (d *worker) commit(send context.Context, attempt int64, c *store.Chunk, r worqhat.Result, n next) {
+// commit has an outcome committed. It waits for that only where more follows from it
+// than the next chunk.
+func (d *worker) commit(send context.Context, attempt int64, c *store.Chunk, r worqhat.Result, n next) error {
 	o := &outcome{attempt: attempt, chunk: c, end: store.AttemptEnd{
 		Outcome: string(r.Outcome), Reason: string(r.Reason), Detail: r.Detail, StatusCode: r.StatusCode,
 		AnalyticsID: r.AnalyticsID, Answer: r.Answer, Next: n.state, ChunkReason: n.reason, NotBefore: n.until, Split: n.split,
 	}}
 	o.wait = d.runner.Ledger.FinishLater(context.WithoutCancel(send), attempt, o.end)
 	d.last = o
+	if r.Outcome == worqhat.Accepted {
+		return nil
+	}
+	return d.settle(send)
+}
+
+// settleBeforeWaits keeps an outcome from staying on its way while the next trigger
+// waits for longer than others take to come home.
+func (d *worker) settleBeforeWaits(send context.Context) error {
+	if d.runner.Budget.Paces(d.run.Schedule) || len(d.options.Load().Window) > 0 {
+		return d.settle(send)
+	}
+	return nil
 }
 
 // settle returns when the last outcome is committed, and nothing is on its way.

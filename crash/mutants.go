@@ -29,14 +29,13 @@ var mutants = []mutant{
 		edits: []edit{
 			{
 				"batch/attempt.go", "result := d.runner.client().Trigger(",
-				`d.commit(send, id, c, worqhat.Result{Outcome: worqhat.AcceptedNoID, Reason: "early", StatusCode: 200}, next{state: store.ChunkAccepted})
-				if err := d.settle(send); err != nil {
+				`if err := d.commit(send, id, c, worqhat.Result{Outcome: worqhat.AcceptedNoID, Reason: "early", StatusCode: 200}, next{state: store.ChunkAccepted}); err != nil {
 					return nil, err
 				}
 				failpoint.Hit("after-intent")
 				result := d.runner.client().Trigger(`,
 			},
-			{"batch/attempt.go", "d.commit(send, id, c, result, n)", ""},
+			{"batch/attempt.go", "d.commit(send, id, c, result, n)", "error(nil)"},
 		},
 	},
 	{

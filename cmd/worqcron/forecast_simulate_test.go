@@ -71,8 +71,10 @@ func TestSimulate(t *testing.T) {
 			[]string{"02:00:00-02:44:26 3 need 3.7"},
 		},
 		{
-			"one with nothing to send asks for nothing", 1, []slot{{mk("a", 0, fast), "02:00:00"}, {mk("b", 60, fast), "02:00:00"}},
-			[]string{"a 02:00:00 runs 02:00:00-02:00:00", "b 02:00:00 runs 02:00:00-02:01:00"}, nil,
+			"one with nothing to send asks for nothing", 1,
+			[]slot{{mk("a", 0, fast), "02:00:00"}, {mk("b", 60, fast), "02:00:00"}},
+			[]string{"a 02:00:00 runs 02:00:00-02:00:00", "b 02:00:00 runs 02:00:00-02:01:00"},
+			nil,
 		},
 		{"one that cannot be done", 0.01, []slot{{hourly, "02:00:00"}}, []string{"h 02:00:00 unfinished 02:00:00-"}, nil},
 	} {
