@@ -26,6 +26,9 @@ func (d *worker) chunk(ctx, send context.Context, t *task) error {
 		if done, err := d.splitPlanned(ctx, d.body, t, &before); done || err != nil {
 			return err
 		}
+		if err := d.settleBeforeWaits(send); err != nil {
+			return err
+		}
 		n, err := d.attempt(ctx, send, t, &before)
 		if err != nil || n == nil {
 			return err
@@ -50,9 +53,6 @@ func (d *delivery) triesBefore(ctx context.Context, c *store.Chunk) (t tries, er
 // has ended.
 func (d *worker) attempt(ctx, send context.Context, t *task, before *tries) (*next, error) {
 	c, b := t.chunk, d.body
-	if err := d.settleBeforeWaits(send); err != nil {
-		return nil, err
-	}
 	release, err := d.admit(ctx, before)
 	if err != nil {
 		return nil, ignoreEnd(ctx, err)
