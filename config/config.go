@@ -83,8 +83,9 @@ const (
 	localFile  = "schedules.toml"
 	systemFile = "/etc/worqcron/schedules.toml"
 
-	// maxFileBytes is far beyond any sensible configuration.
-	maxFileBytes = 1 << 20
+	// maxFileBytes is far beyond any sensible configuration: 10,000 schedules take
+	// two to five megabytes.
+	maxFileBytes = 16 << 20
 )
 
 // Find decides which file to load: the one of the flag if it is not empty, else

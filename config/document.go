@@ -44,6 +44,7 @@ type node struct {
 	items     []*node // of a list
 	header    bool    // a table that has a [header] of its own
 	inline    bool    // a { table }, which nothing may extend
+	dotted    bool    // a table that a dotted key made: more such keys may extend it, no [header]
 	origin    string  // where a value came from that is not in the file
 }
 
@@ -114,9 +115,7 @@ func readDocument(data []byte) *document {
 	if err := p.Error(); err != nil {
 		d.faults = []placedFault{d.syntaxFault(err)}
 		d.root = nil
-		return d
 	}
-	d.checkRarities()
 	return d
 }
 
@@ -142,24 +141,6 @@ func (d *document) syntaxFault(err error) placedFault {
 	return placedFault{offset: cap(d.data) - cap(where.Highlight), msg: where.Message, hint: hint}
 }
 
-// checkRarities lets go-toml itself judge a file in which the walk found no
-// fault, for the finer rules about tables that are defined twice.
-func (d *document) checkRarities() {
-	if len(d.faults) > 0 {
-		return
-	}
-	var ignored map[string]any
-	err := toml.Unmarshal(d.data, &ignored)
-	var where *toml.DecodeError
-	switch {
-	case errors.As(err, &where):
-		line, column := where.Position()
-		d.fail(d.offsetOf(line, column), strings.TrimPrefix(where.Error(), "toml: "), "define each table in one place")
-	case err != nil:
-		d.fail(0, err.Error(), "")
-	}
-}
-
 // openTable finds or makes the table of a [header].
 func (d *document) openTable(e *unstable.Node) *node {
 	table := d.root
@@ -180,6 +161,10 @@ func (d *document) openTable(e *unstable.Node) *node {
 		table = child
 		if !keys.IsLast() {
 			continue
+		}
+		if child.dotted {
+			d.fail(offset, fmt.Sprintf("table %s is there already, by a dotted key (line %d)", child.key, d.line(child)), oneTable)
+			return &node{kind: kindTable}
 		}
 		if child.header {
 			d.fail(offset, fmt.Sprintf("table %s is there already (line %d)", child.key, d.line(child)), "put its keys together, or give one another name")
@@ -208,6 +193,8 @@ func (d *document) refuseTableList(e *unstable.Node) *node {
 	return &node{kind: kindTable}
 }
 
+const oneTable = "define each table in one place"
+
 // insert puts a key = value into its table; a dotted key makes tables on the way.
 func (d *document) insert(table *node, e *unstable.Node) {
 	keys := e.Key()
@@ -227,9 +214,12 @@ func (d *document) insert(table *node, e *unstable.Node) {
 		}
 		switch {
 		case child == nil:
-			child = table.add(&node{key: name, keyOffset: offset, offset: offset, kind: kindTable})
+			child = table.add(&node{key: name, keyOffset: offset, offset: offset, kind: kindTable, dotted: true})
 		case child.kind != kindTable || child.inline:
 			d.fail(offset, fmt.Sprintf("%s is set already (line %d)", name, d.line(child)), "keep one of the two")
+			return
+		case !child.dotted:
+			d.fail(offset, fmt.Sprintf("table %s has a header already (line %d)", name, d.line(child)), oneTable)
 			return
 		}
 		table = child

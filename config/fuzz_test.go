@@ -69,9 +69,22 @@ func checkTree(t *testing.T, data []byte) {
 	var ignored map[string]any
 	err := toml.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), &ignored)
 	if err != nil && len(doc.faults) == 0 {
-		t.Fatalf("go-toml refuses what the walk takes: %v", err)
+		t.Fatalf("go-toml refuses what the walk takes: %v\n%s", err, data)
 	}
 	if err == nil && len(doc.faults) > 0 && !bytes.Contains(data, []byte("[[")) {
-		t.Fatalf("go-toml takes what the walk refuses: %v", doc.faults)
+		t.Fatalf("go-toml takes what the walk refuses: %v\n%s", doc.faults, data)
+	}
+}
+
+// All ways to define a few tables in four lines: the walk refuses those that
+// go-toml refuses, and no others.
+func TestTablesTwice(t *testing.T) {
+	lines := []string{
+		"[a]", "[a.b]", "[a.b.c]", "[b]", "a = 1", "b = 1", "a.b = 1", "a.b.c = 1", "b.c = 1", "b.c.d = 1", "a = { b = 1 }", "a = { b.c = 1, b.d = 2 }", "a.b = {}",
+	}
+	n := len(lines)
+	for i := range n * n * n * n {
+		text := lines[i%n] + "\n" + lines[i/n%n] + "\n" + lines[i/n/n%n] + "\n" + lines[i/n/n/n] + "\n"
+		checkTree(t, []byte(text))
 	}
 }

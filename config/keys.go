@@ -56,8 +56,9 @@ type settings struct {
 
 	at, start, end *node
 	blackout       []*node
-	calendar       *calendar           // the one that is being read
-	calendars      map[string]calendar // all of them
+	calendar       *calendar                 // the one that is being read
+	calendars      map[string]calendar       // all of them
+	zones          map[string]*time.Location // those of the file, each loaded once
 }
 
 // tableOfKeys lists the sections in the order of the documentation.

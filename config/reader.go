@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"worqcron/source"
 )
@@ -20,6 +21,8 @@ type reader struct {
 	config    *Config
 	schedules map[string]*node // the table of each schedule
 	calendars map[string]calendar
+	standards map[string]*node // parsed defaults, by key and text
+	zones     map[string]*time.Location
 	errors    problems
 	warnings  problems
 }
@@ -32,6 +35,7 @@ func newReader(file string, data []byte) (*reader, error) {
 	r := &reader{
 		file: file, dir: dir, doc: readDocument(data),
 		sections: map[string]section{}, config: &Config{File: file, Calendars: map[string][]string{}}, schedules: map[string]*node{}, calendars: map[string]calendar{},
+		standards: map[string]*node{}, zones: map[string]*time.Location{},
 	}
 	for _, s := range tableOfKeys() {
 		r.sections[s.name] = s
@@ -116,7 +120,7 @@ func (r *reader) readKeys(s section, at place, to *settings) {
 			n = &node{key: k.name, kind: kindString, value: text, raw: strconv.Quote(text), origin: "environment variable " + k.variable}
 		}
 		if n == nil && k.standard != "" {
-			n = standardNode(k)
+			n = r.standardNode(k)
 		}
 		if n == nil {
 			if k.required && at.owner != nil {
@@ -133,10 +137,15 @@ func (r *reader) readKeys(s section, at place, to *settings) {
 	}
 }
 
-// standardNode parses a key's default as if the file said it.
-func standardNode(k key) *node {
-	n := readDocument([]byte("value = " + k.standard)).root.child("value")
-	n.key, n.origin = k.name, "the default"
+// standardNode parses a key's default as if the file said it, once for all tables.
+func (r *reader) standardNode(k key) *node {
+	id := k.name + " = " + k.standard
+	n := r.standards[id]
+	if n == nil {
+		n = readDocument([]byte("value = " + k.standard)).root.child("value")
+		n.key, n.origin = k.name, "the default"
+		r.standards[id] = n
+	}
 	return n
 }
 
@@ -199,7 +208,7 @@ func (r *reader) newSettings(name string) *settings {
 	schedule := &Schedule{}
 	schedule.Name, schedule.Job.Schedule = name, name
 	schedule.Job.Source = &source.Options{}
-	return &settings{config: r.config, schedule: schedule, dir: r.dir, calendars: r.calendars}
+	return &settings{config: r.config, schedule: schedule, dir: r.dir, calendars: r.calendars, zones: r.zones}
 }
 
 func (r *reader) readSchedules(root *node) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
 	"github.com/google/uuid"
@@ -213,7 +214,7 @@ func setWhere(s *settings, text string) *fault {
 }
 
 func setTimezone(s *settings, text string) *fault {
-	zone, err := scheduler.LoadZone(text)
+	zone, err := s.zone(text)
 	if err != nil {
 		var unknown *scheduler.ZoneError
 		if errors.As(err, &unknown) {
@@ -223,6 +224,19 @@ func setTimezone(s *settings, text string) *fault {
 	}
 	s.schedule.Timezone, s.schedule.Job.Zone = text, zone
 	return nil
+}
+
+// zone finds a zone. Thousands of schedules share a few, and each one loaded takes
+// some kilobytes.
+func (s *settings) zone(name string) (*time.Location, error) {
+	if zone := s.zones[name]; zone != nil {
+		return zone, nil
+	}
+	zone, err := scheduler.LoadZone(name)
+	if err == nil && s.zones != nil {
+		s.zones[name] = zone
+	}
+	return zone, err
 }
 
 // setFlowID takes the one form that WorqHat shows; uuid alone would also take
