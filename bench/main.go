@@ -29,13 +29,14 @@ import (
 
 // options are the flags.
 type options struct {
-	size     int64 // of each source, in bytes
-	slowSize int64 // of those of the slow paths
-	runs     int
-	only     *regexp.Regexp // matches the labels of the rows that are measured
-	triggers int            // of the case with one a record
-	ledger   int            // chunks of a run of the large ledger; 0: it is not measured
-	dir      string         // for sources, ledgers and the built program
+	size      int64 // of each source, in bytes
+	slowSize  int64 // of those of the slow paths
+	runs      int
+	only      *regexp.Regexp // matches the labels of the rows that are measured
+	triggers  int            // of the case with one a record
+	ledger    int            // chunks of a run of the large ledger; 0: it is not measured
+	schedules int            // of a daemon; 0: it is not measured
+	dir       string         // for sources, ledgers and the built program
 }
 
 func main() {
@@ -83,6 +84,7 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.runs, "runs", 3, "rounds; the figures are their medians")
 	f.IntVar(&o.triggers, "triggers", 100_000, "triggers of the case with one a record")
 	f.IntVar(&o.ledger, "ledger", 0, "measure commands beside a ledger with runs of `N` chunks instead; -only is then chunks or records")
+	f.IntVar(&o.schedules, "schedules", 0, "measure a daemon with `N` schedules instead")
 	f.StringVar(&o.dir, "dir", "", "work in this `FOLDER` and leave the files there (default a temporary one)")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -129,6 +131,9 @@ func bench(ctx context.Context, o options) error {
 	}
 	if o.ledger > 0 {
 		return benchLedger(ctx, b, os.Stdout)
+	}
+	if o.schedules > 0 {
+		return benchSchedules(ctx, b, os.Stdout)
 	}
 	list := b.pick(cases(o))
 	if len(list) == 0 {
