@@ -121,6 +121,9 @@ func (r *Runner) Run(ctx context.Context, job *Job, o Order) (*store.Receipt, er
 // do. A slot that was decided before is store.ErrSlotTaken, unless a person
 // asks for it.
 func (r *Runner) Start(ctx context.Context, job *Job, o Order) (*store.Run, error) {
+	if !o.byPerson() || o.New || o.Force {
+		return r.begin(ctx, job, o)
+	}
 	var latest *store.Run
 	var err error
 	if o.ScheduledFor.IsZero() {
@@ -131,7 +134,7 @@ func (r *Runner) Start(ctx context.Context, job *Job, o Order) (*store.Run, erro
 	if err != nil {
 		return nil, err
 	}
-	if latest == nil || o.New || o.Force || !o.byPerson() {
+	if latest == nil {
 		return r.begin(ctx, job, o)
 	}
 	over, err := r.overForGood(ctx, latest)
@@ -176,6 +179,11 @@ func (r *Runner) Execute(ctx context.Context, job *Job, run *store.Run, o Order)
 }
 
 func (r *Runner) begin(ctx context.Context, job *Job, o Order) (*store.Run, error) {
+	return r.Ledger.BeginRun(ctx, newRun(job, o))
+}
+
+// newRun is what the ledger has to know of a run that begins.
+func newRun(job *Job, o Order) store.NewRun {
 	n := store.NewRun{
 		Schedule: job.Schedule, ScheduledFor: o.ScheduledFor, Origin: o.Origin, Zone: job.Zone.String(),
 		FlowID: job.FlowID, BaseURL: job.BaseURL, Actor: o.Actor,
@@ -188,7 +196,7 @@ func (r *Runner) begin(ctx context.Context, job *Job, o Order) (*store.Run, erro
 	if o.Force {
 		n.Force = "everything is sent again"
 	}
-	return r.Ledger.BeginRun(ctx, n)
+	return n
 }
 
 // reopen takes an earlier run up again where something of it is left: planned

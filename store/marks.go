@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"time"
 )
 
@@ -29,6 +28,23 @@ func (l *Ledger) SetMark(ctx context.Context, schedule string, m Mark) error {
 	})
 }
 
+// SetMarks is SetMark for many schedules, with one commit.
+func (l *Ledger) SetMarks(ctx context.Context, marks map[string]Mark) error {
+	return l.write(ctx, func(tx *sql.Tx) error {
+		upsert, err := tx.PrepareContext(ctx, upsertMark) //nolint:sqlclosecheck // the transaction's end closes it
+		if err != nil {
+			return err
+		}
+		now := ms(time.Now())
+		for schedule, m := range marks {
+			if _, err := upsert.ExecContext(ctx, schedule, ms(m.At), m.Spec, now, msOrNull(m.WaitingFor), msOrNull(m.WaitingUntil)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 func msOrNull(t time.Time) sql.NullInt64 {
 	if t.IsZero() {
 		return sql.NullInt64{}
@@ -36,28 +52,20 @@ func msOrNull(t time.Time) sql.NullInt64 {
 	return sql.NullInt64{Int64: ms(t), Valid: true}
 }
 
-const selectMark = `SELECT decided_to, spec, waiting_for, waiting_until FROM schedule_state WHERE schedule = ?`
+const selectMark = `SELECT schedule, decided_to, spec, waiting_for, waiting_until FROM schedule_state`
 
 // Mark returns what SetMark recorded; false for a schedule never seen.
 func (r *Reader) Mark(ctx context.Context, schedule string) (m Mark, ok bool, err error) {
-	var at int64
-	var slot, until sql.NullInt64
-	err = r.ro.QueryRowContext(ctx, selectMark, schedule).Scan(&at, &m.Spec, &slot, &until)
-	if errors.Is(err, sql.ErrNoRows) {
-		return Mark{}, false, nil
-	}
-	m.At = fromMS(at)
-	if slot.Valid {
-		m.WaitingFor, m.WaitingUntil = fromMS(slot.Int64), fromMS(until.Int64)
-	}
-	return m, err == nil, err
+	marks, err := r.marks(ctx, selectMark+` WHERE schedule = ?`, schedule)
+	m, ok = marks[schedule]
+	return m, ok, err
 }
 
-const selectMarks = `SELECT schedule, decided_to, spec, coalesce(waiting_for, 0), coalesce(waiting_until, 0) FROM schedule_state`
+// Marks returns what SetMark recorded of all schedules ever seen, by name.
+func (r *Reader) Marks(ctx context.Context) (map[string]Mark, error) { return r.marks(ctx, selectMark) }
 
-// Marks returns what SetMark recorded, by schedule.
-func (r *Reader) Marks(ctx context.Context) (map[string]Mark, error) {
-	rows, err := r.ro.QueryContext(ctx, selectMarks)
+func (r *Reader) marks(ctx context.Context, query string, args ...any) (map[string]Mark, error) {
+	rows, err := r.ro.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -65,13 +73,15 @@ func (r *Reader) Marks(ctx context.Context) (map[string]Mark, error) {
 	marks := map[string]Mark{}
 	for rows.Next() {
 		var name string
-		var m Mark
-		var at, slot, until int64
+		var at int64
+		var slot, until sql.NullInt64
+		m := Mark{}
 		if err := rows.Scan(&name, &at, &m.Spec, &slot, &until); err != nil {
 			return nil, err
 		}
-		if m.At = fromMS(at); until > 0 {
-			m.WaitingFor, m.WaitingUntil = fromMS(slot), fromMS(until)
+		m.At = fromMS(at)
+		if slot.Valid {
+			m.WaitingFor, m.WaitingUntil = fromMS(slot.Int64), fromMS(until.Int64)
 		}
 		marks[name] = m
 	}

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // Run is one execution of a schedule.
@@ -135,18 +133,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, 'planning', '', ?, ?, ?, '', '', '', '', ?, 0, 0, 0
 // Planning, before anything of its source is opened. A slot that has its row
 // is ErrSlotTaken.
 func (l *Ledger) BeginRun(ctx context.Context, n NewRun) (*Run, error) {
-	id, err := uuid.NewV7()
+	r, err := newRun(n)
 	if err != nil {
-		return nil, fmt.Errorf("run of %s: %w", n.Schedule, err)
-	}
-	r := &Run{
-		RunID: id.String(), Schedule: n.Schedule, Called: n.Called, ScheduledFor: fromMS(ms(n.ScheduledFor)), Origin: n.Origin,
-		State: Planning, Zone: n.Zone, FlowID: n.FlowID, BaseURL: n.BaseURL, StartedAt: fromMS(ms(time.Now())),
-		RedriveOf: n.RedriveOf, RedriveWhat: n.RedriveWhat,
-	}
-	r.IntervalStart = r.ScheduledFor
-	if !n.IntervalStart.IsZero() {
-		r.IntervalStart = fromMS(ms(n.IntervalStart))
+		return nil, err
 	}
 	err = l.write(ctx, func(tx *sql.Tx) error { return beginRun(ctx, tx, n, r) })
 	if err != nil {
@@ -183,13 +172,7 @@ func beginRun(ctx context.Context, tx *sql.Tx, n NewRun, r *Run) error {
 			return err
 		}
 	}
-	res, err := tx.ExecContext(ctx, insertRun, r.RunID, r.Schedule, ms(r.ScheduledFor), ms(r.IntervalStart), r.Number, r.Generation, r.Origin,
-		r.Zone, r.FlowID, r.BaseURL, ms(r.StartedAt), r.RedriveOf, r.RedriveWhat, r.Called)
-	if err != nil {
-		return err
-	}
-	r.ID, err = res.LastInsertId()
-	return err
+	return r.insert(tx.ExecContext(ctx, insertRun, r.values()...))
 }
 
 const runColumns = `id, run_id, schedule, scheduled_for, interval_start, number, generation, origin, state, reason, zone, flow_id, base_url,

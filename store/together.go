@@ -1,0 +1,118 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// ClaimSlots is CloseSlot and BeginRun for many slots that are decided at one
+// instant, with one commit: all of it is written, or nothing. A slot that was
+// closed before keeps its row. Of each run it gives what BeginRun gives; nil where
+// the slot has its row already.
+func (l *Ledger) ClaimSlots(ctx context.Context, closed []Slot, runs []NewRun) (begun []*Run, err error) {
+	begun = make([]*Run, len(runs))
+	for i, n := range runs {
+		if begun[i], err = newRun(n); err != nil {
+			return nil, err
+		}
+	}
+	err = l.write(ctx, func(tx *sql.Tx) error {
+		c, err := prepareClaims(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, s := range closed {
+			if _, err := c.slot(ctx, s); err != nil {
+				return fmt.Errorf("slot %s of %s: %w", s.ScheduledFor.Format(time.RFC3339), s.Schedule, err)
+			}
+		}
+		for i, n := range runs {
+			err := c.begin(ctx, tx, n, begun[i])
+			if errors.Is(err, ErrSlotTaken) {
+				begun[i], err = nil, nil
+			}
+			if err != nil {
+				return fmt.Errorf("run of %s: %w", n.Schedule, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return begun, nil
+}
+
+// claims are the statements that claim slots, prepared for one transaction.
+type claims struct{ insertSlot, nextNumber, insertRun *sql.Stmt }
+
+func prepareClaims(ctx context.Context, tx *sql.Tx) (c claims, err error) {
+	for query, into := range map[string]**sql.Stmt{insertSlot: &c.insertSlot, nextNumber: &c.nextNumber, insertRun: &c.insertRun} {
+		if *into, err = tx.PrepareContext(ctx, query); err != nil { //nolint:sqlclosecheck // the transaction's end closes it
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+func (c claims) slot(ctx context.Context, s Slot) (claimed bool, err error) {
+	n, err := changed(c.insertSlot.ExecContext(ctx, s.Schedule, ms(s.ScheduledFor), s.State, s.Reason, ms(time.Now())))
+	return n == 1, err
+}
+
+// begin writes the run of a slot.
+func (c claims) begin(ctx context.Context, tx *sql.Tx, n NewRun, r *Run) error {
+	claimed, err := c.slot(ctx, Slot{Schedule: n.Schedule, ScheduledFor: n.ScheduledFor, State: SlotRan})
+	if err != nil {
+		return err
+	}
+	if !claimed {
+		if err := reopenSlot(ctx, tx, n); err != nil {
+			return err
+		}
+	}
+	if err := c.nextNumber.QueryRowContext(ctx, r.Schedule, ms(r.ScheduledFor)).Scan(&r.Number, &r.Generation); err != nil {
+		return err
+	}
+	return r.insert(c.insertRun.ExecContext(ctx, r.values()...))
+}
+
+// newRun is the row that a run begins with.
+func newRun(n NewRun) (*Run, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, fmt.Errorf("run of %s: %w", n.Schedule, err)
+	}
+	r := &Run{
+		RunID: id.String(), Schedule: n.Schedule, Called: n.Called, ScheduledFor: fromMS(ms(n.ScheduledFor)), Origin: n.Origin,
+		State: Planning, Zone: n.Zone, FlowID: n.FlowID, BaseURL: n.BaseURL, StartedAt: fromMS(ms(time.Now())),
+		RedriveOf: n.RedriveOf, RedriveWhat: n.RedriveWhat,
+	}
+	r.IntervalStart = r.ScheduledFor
+	if !n.IntervalStart.IsZero() {
+		r.IntervalStart = fromMS(ms(n.IntervalStart))
+	}
+	return r, nil
+}
+
+// values are those of insertRun.
+func (r *Run) values() []any {
+	return []any{
+		r.RunID, r.Schedule, ms(r.ScheduledFor), ms(r.IntervalStart), r.Number, r.Generation, r.Origin,
+		r.Zone, r.FlowID, r.BaseURL, ms(r.StartedAt), r.RedriveOf, r.RedriveWhat, r.Called,
+	}
+}
+
+// insert takes the result of insertRun.
+func (r *Run) insert(res sql.Result, err error) error {
+	if err != nil {
+		return err
+	}
+	r.ID, err = res.LastInsertId()
+	return err
+}
