@@ -18,12 +18,14 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -152,12 +154,11 @@ func readFile(path string) ([]byte, error) {
 
 // Schedule finds a schedule by its name.
 func (c *Config) Schedule(name string) (Schedule, bool) {
-	for _, s := range c.Schedules {
-		if s.Name == name {
-			return s, true
-		}
+	i, ok := slices.BinarySearchFunc(c.Schedules, name, func(s Schedule, name string) int { return cmp.Compare(s.Name, name) })
+	if !ok {
+		return Schedule{}, false
 	}
-	return Schedule{}, false
+	return c.Schedules[i], true
 }
 
 // Nearest is the schedule's name that was most likely meant, for "did you mean";

@@ -103,6 +103,9 @@ func wallClock() time.Time { return time.Now().Round(0) }
 func (s *Scheduler) look(ctx context.Context, now time.Time) time.Duration {
 	s.noticeClock(now)
 	s.takeOver(now)
+	if host, ok := s.host.(Together); ok {
+		s.settleTogether(ctx, host, now)
+	}
 
 	var failed []error
 	for ctx.Err() == nil {

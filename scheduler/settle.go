@@ -26,31 +26,37 @@ func (s *Scheduler) settle(ctx context.Context, e *entry, now time.Time) error {
 	if e.stored {
 		return nil
 	}
-	if err := s.host.Advance(ctx, e.name, Mark{At: e.mark, Spec: e.terms[0].fingerprint, Waiting: e.waiting}); err != nil {
+	if err := s.host.Advance(ctx, e.name, e.toStore()); err != nil {
 		return fmt.Errorf("store mark of schedule %s: %w", e.name, err)
 	}
 	e.stored = true
 	return nil
 }
 
-// load finds where an entry begins. A stored mark counts only for the expression
-// that it was stored with: an edit never fires the past, not even one that was
-// made while the process was down.
+// load finds where an entry begins.
 func (s *Scheduler) load(ctx context.Context, e *entry, now time.Time) error {
 	if e.loaded {
 		return nil
 	}
+	var mark Mark
+	var seen bool
+	if !e.fresh {
+		var err error
+		if mark, seen, err = s.host.Mark(ctx, e.name); err != nil {
+			return fmt.Errorf("read mark of schedule %s: %w", e.name, err)
+		}
+	}
+	s.begin(e, mark, seen, now)
+	return nil
+}
+
+// begin sets an entry to the mark that is stored for it. A mark counts only for the
+// expression that it was stored with: an edit never fires the past, not even one
+// that was made while the process was down.
+func (s *Scheduler) begin(e *entry, mark Mark, seen bool, now time.Time) {
 	first := e.terms[0]
-	e.mark, e.stored = first.from, false
-	if e.fresh {
-		e.loaded = true
-		return nil
-	}
-	mark, seen, err := s.host.Mark(ctx, e.name)
-	if err != nil {
-		return fmt.Errorf("read mark of schedule %s: %w", e.name, err)
-	}
 	e.loaded = true
+	e.mark, e.stored = first.from, false
 	if !mark.Waiting.At.After(now) { // else the clock went back, and it comes again
 		e.waiting = mark.Waiting
 	}
@@ -65,7 +71,6 @@ func (s *Scheduler) load(ctx context.Context, e *entry, now time.Time) error {
 	default:
 		e.mark, e.stored = mark.At, true
 	}
-	return nil
 }
 
 // claim decides the slots of the entry's first term up to now and claims them.
@@ -75,20 +80,30 @@ func (s *Scheduler) claim(ctx context.Context, e *entry, now time.Time) error {
 		if err := s.host.Claim(ctx, due); err != nil {
 			return fmt.Errorf("claim slot %s of schedule %s: %w", due.At.Format(time.RFC3339), e.name, err)
 		}
-		if due.At.Equal(e.waiting.At) {
-			e.waiting = Waiting{}
-		}
-		if due.At.After(e.mark) { // not so for the one that waited
-			e.mark = due.At
-		}
-		e.stored = false
+		e.claimed(due)
 	}
+	s.finish(e, d)
+	return nil
+}
+
+// claimed takes over that a slot has its row.
+func (e *entry) claimed(due Due) {
+	if due.At.Equal(e.waiting.At) {
+		e.waiting = Waiting{}
+	}
+	if due.At.After(e.mark) { // not so for the one that waited
+		e.mark = due.At
+	}
+	e.stored = false
+}
+
+// finish takes over a decision whose slots all have their rows.
+func (s *Scheduler) finish(e *entry, d decision) {
 	if d.waiting != e.waiting {
 		e.waiting, e.stored = d.waiting, false
 	}
 	e.mark = d.mark
 	s.logLate(e.name, d)
-	return nil
 }
 
 // logLate sums up what was late; each slot by itself has its row.

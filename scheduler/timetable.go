@@ -37,6 +37,11 @@ func newTerm(s Schedule, from time.Time) term {
 
 func (e *entry) current() *term { return &e.terms[len(e.terms)-1] }
 
+// toStore is the mark that the Host is to keep.
+func (e *entry) toStore() Mark {
+	return Mark{At: e.mark, Spec: e.terms[0].fingerprint, Waiting: e.waiting}
+}
+
 // gone says that nothing is left to do for a schedule that was taken off.
 func (e *entry) gone() bool {
 	return e.loaded && e.stored && e.waiting.At.IsZero() && len(e.terms) == 1 && e.current().fingerprint == ""

@@ -87,23 +87,3 @@ func (r *Reader) marks(ctx context.Context, query string, args ...any) (map[stri
 	}
 	return marks, rows.Err()
 }
-
-const selectMarked = `SELECT schedule FROM schedule_state WHERE spec <> '' ORDER BY schedule`
-
-// Marked lists the schedules that have a mark with a timetable.
-func (r *Reader) Marked(ctx context.Context) ([]string, error) {
-	rows, err := r.ro.QueryContext(ctx, selectMarked)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var list []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
-		}
-		list = append(list, name)
-	}
-	return list, rows.Err()
-}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"slices"
 	"testing"
 	"time"
 )
@@ -53,8 +52,5 @@ func TestMarks(t *testing.T) {
 	must(t, l.SetMark(ctx, "waits", waiting))
 	if m, _, err := l.Mark(ctx, "waits"); err != nil || m != waiting {
 		t.Errorf("got %+v %v, want %+v", m, err, waiting)
-	}
-	if got, want := get[[]string](t)(l.Marked(ctx)), []string{"orders", "waits"}; !slices.Equal(got, want) {
-		t.Errorf("marked: got %v, want %v", got, want)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 
 	"worqcron/config"
 	"worqcron/store"
@@ -60,17 +61,14 @@ func warnRenamed(ctx context.Context, r *store.Reader, cfg *config.Config) error
 func (d *daemon) nameNow(name string) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	list := d.config.Schedules
-	renamed := name
-	for i := range list {
-		switch name {
-		case list[i].Name:
-			return name
-		case list[i].RenamedFrom:
-			renamed = list[i].Name
-		}
+	if _, ok := d.config.Schedule(name); ok {
+		return name
 	}
-	return renamed
+	list := d.config.Schedules
+	if i := slices.IndexFunc(list, func(s config.Schedule) bool { return s.RenamedFrom == name }); i >= 0 {
+		return list[i].Name
+	}
+	return name
 }
 
 // lockRenamed takes the turns of all schedules that a configuration renames, so that

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"os/signal"
 	"slices"
@@ -176,17 +177,14 @@ func (d *daemon) run(ctx context.Context) error {
 // takeOff marks schedules that are gone from the file or have no times of their own
 // any more, so that nothing of the past fires should they come back.
 func (d *daemon) takeOff(ctx context.Context) error {
-	names, err := d.ledger.Marked(ctx)
+	marks, err := d.ledger.Marks(ctx)
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		if s, ok := d.config.Schedule(name); ok && s.After == "" {
+	for _, name := range slices.Sorted(maps.Keys(marks)) {
+		mark := marks[name]
+		if s, ok := d.config.Schedule(name); ok && s.After == "" || mark.Spec == "" {
 			continue
-		}
-		mark, _, err := d.ledger.Mark(ctx, name)
-		if err != nil {
-			return err
 		}
 		if due := (scheduler.Due{Schedule: name, At: mark.WaitingFor}); !due.At.IsZero() {
 			if err := closeSlot(ctx, d.ledger, due, store.SlotSkipped, scheduler.SkippedRemoved); err != nil {
@@ -297,15 +295,26 @@ func (d *daemon) begin(ctx context.Context, s config.Schedule, run *store.Run, o
 // begin one; the caller ends it. Two runs of a schedule at once could both send
 // what an earlier one left.
 func (d *daemon) turn(schedule string) (end func()) {
+	t := d.turnOf(schedule)
+	t.Lock()
+	return t.Unlock
+}
+
+// tryTurn is turn for a caller that does not wait for another's end.
+func (d *daemon) tryTurn(schedule string) (end func(), ok bool) {
+	t := d.turnOf(schedule)
+	return t.Unlock, t.TryLock()
+}
+
+func (d *daemon) turnOf(schedule string) *sync.Mutex {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	t := d.turns[schedule]
 	if t == nil {
 		t = &sync.Mutex{}
 		d.turns[schedule] = t
 	}
-	d.mu.Unlock()
-	t.Lock()
-	return t.Unlock
+	return t
 }
 
 // inTheWay is the run under way that a slot of the schedule has to wait for; nil if

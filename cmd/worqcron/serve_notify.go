@@ -161,7 +161,7 @@ func goesOut(waiting []store.Notification, gather time.Duration) time.Time {
 
 // send makes one message of all and records what became of it.
 func (t *teller) send(ctx context.Context, s *notify.Service, list []store.Notification) {
-	title, text := together(list)
+	title, text := joined(list)
 	err := s.Send(ctx, title, text)
 	if err != nil && ctx.Err() != nil {
 		return // the next start sends it
@@ -237,8 +237,8 @@ func (t *teller) abandon(ctx context.Context, of map[string][]store.Notification
 	}
 }
 
-// together makes one message of several, with a title.
-func together(list []store.Notification) (title, text string) {
+// joined makes one message of several, with a title.
+func joined(list []store.Notification) (title, text string) {
 	if len(list) == 1 {
 		return fmt.Sprintf("worqcron: %s %s", list[0].Schedule, list[0].Kind), list[0].Text
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"worqcron/batch"
@@ -24,7 +25,11 @@ func (s slots) Mark(ctx context.Context, name string) (scheduler.Mark, bool, err
 
 func markOf(ctx context.Context, ledger *store.Ledger, name string) (scheduler.Mark, bool, error) {
 	m, ok, err := ledger.Mark(ctx, name)
-	return scheduler.Mark{At: m.At, Spec: m.Spec, Waiting: scheduler.Waiting{At: m.WaitingFor, Start: m.WaitingUntil}}, ok, err
+	return markFrom(m), ok, err
+}
+
+func markFrom(m store.Mark) scheduler.Mark {
+	return scheduler.Mark{At: m.At, Spec: m.Spec, Waiting: scheduler.Waiting{At: m.WaitingFor, Start: m.WaitingUntil}}
 }
 
 // Advance stores it.
@@ -33,7 +38,11 @@ func (s slots) Advance(ctx context.Context, name string, m scheduler.Mark) error
 }
 
 func setMark(ctx context.Context, ledger *store.Ledger, name string, m scheduler.Mark) error {
-	return ledger.SetMark(ctx, name, store.Mark{At: m.At, Spec: m.Spec, WaitingFor: m.Waiting.At, WaitingUntil: m.Waiting.Start})
+	return ledger.SetMark(ctx, name, markTo(m))
+}
+
+func markTo(m scheduler.Mark) store.Mark {
+	return store.Mark{At: m.At, Spec: m.Spec, WaitingFor: m.Waiting.At, WaitingUntil: m.Waiting.Start}
 }
 
 // Claim writes a due slot's row and begins its run, unless it does not run. While a
@@ -41,18 +50,17 @@ func setMark(ctx context.Context, ledger *store.Ledger, name string, m scheduler
 // is skipped or waits as the schedule says. A backfill is in no slot's way.
 func (s slots) Claim(ctx context.Context, due scheduler.Due) error {
 	due.Schedule = s.nameNow(due.Schedule)
-	log := s.log.With("schedule", due.Schedule, "scheduled_for", due.At)
 	schedule, ok := s.schedule(due.Schedule)
 	if !ok && due.Runs() { // a reload took it off just now
 		due.Skipped = scheduler.SkippedRemoved
 	}
 	switch {
 	case due.Skipped != "":
-		log.Info("slot skipped", "reason", due.Skipped)
+		s.logUnrun(store.Slot{Schedule: due.Schedule, ScheduledFor: due.At, State: store.SlotSkipped, Reason: due.Skipped})
 		s.watch.skipped(schedule, due.Skipped)
 		return closeSlot(ctx, s.ledger, due, store.SlotSkipped, due.Skipped)
 	case due.Missed != "":
-		log.Warn("slot missed", "reason", due.Missed)
+		s.logUnrun(store.Slot{Schedule: due.Schedule, ScheduledFor: due.At, State: store.SlotMissed, Reason: due.Missed})
 		return closeSlot(ctx, s.ledger, due, store.SlotMissed, due.Missed)
 	}
 	defer s.turn(due.Schedule)()
@@ -65,13 +73,7 @@ func (s slots) Claim(ctx context.Context, due scheduler.Due) error {
 	if b := s.inTheWay(due.Schedule); b != nil {
 		return s.overlaps(ctx, due, schedule.Overlap, b.run.Name())
 	}
-	o := batch.Order{Origin: "slot", ScheduledFor: due.At}
-	if due.CatchUp {
-		o.Origin = "catch-up"
-	}
-	if due.Late > scheduler.LateAfter {
-		log.Warn("slot runs late", "late", due.Late.Round(time.Second))
-	}
+	o := s.orderOf(due)
 	run, err := s.runner.Start(ctx, &schedule.Job, o)
 	if errors.Is(err, store.ErrSlotTaken) {
 		return nil
@@ -81,6 +83,27 @@ func (s slots) Claim(ctx context.Context, due scheduler.Due) error {
 	}
 	s.begin(s.runs, schedule, run, o)
 	return nil
+}
+
+// orderOf is what a slot asks of its run.
+func (s slots) orderOf(due scheduler.Due) batch.Order {
+	o := batch.Order{Origin: "slot", ScheduledFor: due.At}
+	if due.CatchUp {
+		o.Origin = "catch-up"
+	}
+	if due.Late > scheduler.LateAfter {
+		s.log.Warn("slot runs late", "schedule", due.Schedule, "scheduled_for", due.At, "late", due.Late.Round(time.Second))
+	}
+	return o
+}
+
+// logUnrun says that a slot does not run.
+func (s slots) logUnrun(slot store.Slot) {
+	level := slog.LevelInfo
+	if slot.State == store.SlotMissed {
+		level = slog.LevelWarn
+	}
+	s.log.Log(context.Background(), level, "slot "+string(slot.State), "schedule", slot.Schedule, "scheduled_for", slot.ScheduledFor, "reason", slot.Reason)
 }
 
 // overlaps decides about a slot that is to run while another run is under way.

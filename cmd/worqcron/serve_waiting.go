@@ -88,8 +88,14 @@ func (d *daemon) speaksAgainst(ctx context.Context, schedule string) (string, er
 
 // startAllWaiting begins what waited when the daemon ended.
 func (d *daemon) startAllWaiting(ctx context.Context) {
-	for _, s := range d.config.Schedules {
-		d.runWaiting(ctx, s.Name)
+	list, err := d.ledger.WaitingSlots(ctx)
+	if err != nil {
+		d.log.Error("slots that wait not begun; each is tried again with the next slot of its schedule", "err", err)
+	}
+	for i, slot := range list {
+		if i == 0 || slot.Schedule != list[i-1].Schedule {
+			d.runWaiting(ctx, slot.Schedule)
+		}
 	}
 }
 
