@@ -19,6 +19,9 @@ fmt:    ## format all files
 fuzz:   ## all fuzz targets; SECONDS=600 for all of them together
 	.ci/fuzz $(or $(SECONDS),45)
 
+oracle: ## ten years of slots in thirty zones against the oracle, and a year of the daemon
+	WORQCRON_ORACLE=full go test -count=1 -timeout 3h -v -run 'TestTenYearsAgainstOracle|TestYearOf' ./scheduler ./cmd/worqcron
+
 bench:  ## speed, memory and triggers a second; ARGS='-size 1GB -runs 5'
 	go run ./bench $(ARGS)
 
@@ -32,4 +35,4 @@ help:   ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
 
 .DEFAULT_GOAL := help
-.PHONY: build test race lint fmt fuzz bench crash ci help
+.PHONY: build test race lint fmt fuzz oracle bench crash ci help
