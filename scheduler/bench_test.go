@@ -18,10 +18,14 @@ func BenchmarkNext(b *testing.B) {
 }
 
 func BenchmarkPrev(b *testing.B) {
-	s := mustParse(b, "30 2 * * *", "America/New_York", SpecOptions{})
-	before := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	for b.Loop() {
-		s.Prev(before)
+	for _, expr := range []string{"*/5 * * * *", "30 2 * * *", "0 0 29 2 *", "0 0 * * 5L"} {
+		b.Run(expr, func(b *testing.B) {
+			s := mustParse(b, expr, "America/New_York", SpecOptions{})
+			before := time.Date(2028, 2, 1, 12, 0, 0, 0, time.UTC)
+			for b.Loop() {
+				s.Prev(before)
+			}
+		})
 	}
 }
 

@@ -77,7 +77,7 @@ func changeBefore(zone *time.Location, s int64) (change, bool) {
 func changeAfter(zone *time.Location, s, until int64) (change, bool) {
 	for {
 		off, end := stretch(zone, s)
-		if end > until {
+		if end > until || end > maxSecond { // what lies behind the year 9999 has no end
 			return change{}, false
 		}
 		if after := offsetAt(zone, end); after != off {

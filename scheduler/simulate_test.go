@@ -121,6 +121,50 @@ func TestMonthWithRestarts(t *testing.T) {
 	}
 }
 
+// A year in zones whose clocks change, with a Host that decides slots together and
+// leaves some: what was claimed is what the oracle says was due, each slot once.
+func TestYearWithRestartsAgainstOracle(t *testing.T) {
+	exprs := []string{"30 2 * * *", "0 0 * * *", "30 1 * * *", "0 */2 * * *", "15 2 L,13 * 5", "45 23 * * 5-7"}
+	zones := []string{"America/New_York", "America/Santiago", "Europe/Berlin", "Australia/Lord_Howe", "Africa/Cairo", "Pacific/Chatham"}
+	synctest.Test(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(9, 7))
+		host := &gathering{memory: newMemory(), leave: func(Due) bool { return r.IntN(4) == 0 }}
+		var schedules []Schedule
+		for i, zone := range zones {
+			for k, expr := range exprs {
+				o := SpecOptions{Gap: []string{GapRun, GapShift, GapSkip}[(i+k)%3], Fold: []string{FoldFirst, FoldSecond, FoldBoth}[(i+2*k)%3]}
+				schedules = append(schedules, Schedule{
+					Name: expr + " " + zone, Spec: mustParse(t, expr, zone, o), CatchUp: CatchUpAll, CatchUpWindow: 10000 * time.Hour, Jitter: time.Duration(k%2) * time.Hour,
+				})
+			}
+		}
+		begun := time.Now()
+		for end := begun.AddDate(1, 0, 0); time.Now().Before(end); {
+			_, stop := start(t, host, schedules)
+			time.Sleep(time.Duration(1 + r.Int64N(int64(20*24*time.Hour))))
+			flaky(host.memory, r)
+			stop()
+			time.Sleep(time.Duration(r.Int64N(int64(30 * time.Hour))))
+		}
+		_, stop := start(t, host, schedules)
+		time.Sleep(2 * time.Hour) // what waits for its jitter starts
+		synctest.Wait()
+		stop()
+		until := time.Now().Add(-2 * time.Hour)
+		for _, s := range schedules {
+			var want []time.Time
+			spans := spansOf(s.Spec.zone, begun.AddDate(0, 0, -3), until.AddDate(0, 0, 3))
+			for _, at := range oracleSlots(spans, newOracleExpr(s.Spec.expr), SpecOptions{Gap: s.Spec.gap, Fold: s.Spec.fold}) {
+				if due := time.Unix(at, 0); due.After(begun) && due.Before(until) {
+					want = append(want, due)
+				}
+			}
+			rows := slices.DeleteFunc(host.order[s.Name], func(due Due) bool { return !due.At.Before(until) })
+			checkRows(t, s.Name, rows, want)
+		}
+	})
+}
+
 // flaky lets the ledger refuse everything for a while.
 func flaky(host *memory, r *rand.Rand) {
 	host.breakWith(errDisk)
