@@ -144,6 +144,8 @@ type attemptStatements struct {
 	claim, delivers, finish, move, begun, sums, open *sql.Stmt
 
 	insert, accept, record rowsStatement
+
+	slots, runs rowsStatement // of slots that are claimed together
 }
 
 func prepareAttempts(ctx context.Context, db *sql.DB) (s attemptStatements, err error) {
@@ -168,6 +170,7 @@ func prepareAttempts(ctx context.Context, db *sql.DB) (s attemptStatements, err 
 		head, row, after string
 	}{
 		{&s.insert, insertAttempts, attemptRow, ""}, {&s.accept, acceptAttempts, acceptRow, acceptedWhere}, {&s.record, insertRecords, recordRow, ""},
+		{&s.slots, insertSlots, slotRow, onSlotConflict}, {&s.runs, insertRuns, runRow, ""},
 	} {
 		if *p.into, err = prepareRows(ctx, db, p.head, p.row, p.after); err != nil {
 			return s, err

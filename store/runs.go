@@ -123,11 +123,15 @@ UPDATE slots SET state = 'ran', reason = '', decided_at = ?3 WHERE schedule = ?1
 const nextNumber = `
 SELECT coalesce(max(number), 0) + 1, coalesce(max(generation), 0) FROM runs WHERE schedule = ? AND scheduled_for = ?`
 
-const insertRun = `
+const (
+	insertRuns = `
 INSERT INTO runs (run_id, schedule, scheduled_for, interval_start, number, generation, origin, state, reason, zone, flow_id, base_url,
                   shape, job, payload, source_path, started_at, records_read, records_filtered, records_unchanged, records_elsewhere, bytes_read,
                   redrive_of, redrive_what, called)
-VALUES (?, ?, ?, ?, ?, ?, ?, 'planning', '', ?, ?, ?, '', '', '', '', ?, 0, 0, 0, 0, 0, nullif(?, ''), nullif(?, ''), ?)`
+VALUES `
+	runRow    = `(?, ?, ?, ?, ?, ?, ?, 'planning', '', ?, ?, ?, '', '', '', '', ?, 0, 0, 0, 0, 0, nullif(?, ''), nullif(?, ''), ?)`
+	insertRun = insertRuns + runRow
+)
 
 // BeginRun claims the slot, if the run has one, and creates the run in
 // Planning, before anything of its source is opened. A slot that has its row

@@ -17,9 +17,12 @@ type Slot struct {
 	WaitsSince   time.Time // given by WaitingSlots
 }
 
-const insertSlot = `
-INSERT INTO slots (schedule, scheduled_for, state, reason, decided_at) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT DO NOTHING`
+const (
+	insertSlots    = `INSERT INTO slots (schedule, scheduled_for, state, reason, decided_at) VALUES `
+	slotRow        = `(?, ?, ?, ?, ?)`
+	onSlotConflict = ` ON CONFLICT DO NOTHING`
+	insertSlot     = insertSlots + slotRow + onSlotConflict
+)
 
 // claimSlot writes the slot's only row. It reports false if there was one.
 func claimSlot(ctx context.Context, tx *sql.Tx, s Slot) (bool, error) {

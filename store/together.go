@@ -21,31 +21,88 @@ func (l *Ledger) ClaimSlots(ctx context.Context, closed []Slot, runs []NewRun) (
 			return nil, err
 		}
 	}
-	err = l.write(ctx, func(tx *sql.Tx) error {
-		c, err := prepareClaims(ctx, tx)
-		if err != nil {
-			return err
-		}
-		for _, s := range closed {
-			if _, err := c.slot(ctx, s); err != nil {
-				return fmt.Errorf("slot %s of %s: %w", s.ScheduledFor.Format(time.RFC3339), s.Schedule, err)
-			}
-		}
-		for i, n := range runs {
-			err := c.begin(ctx, tx, n, begun[i])
-			if errors.Is(err, ErrSlotTaken) {
-				begun[i], err = nil, nil
-			}
-			if err != nil {
-				return fmt.Errorf("run of %s: %w", n.Schedule, err)
-			}
-		}
-		return nil
-	})
+	write := func(each func(context.Context, *sql.Tx, []Slot, []NewRun, []*Run) error) error {
+		return l.write(ctx, func(tx *sql.Tx) error { return each(ctx, tx, closed, runs, begun) })
+	}
+	err = write(l.claimNew)
+	if errors.Is(err, ErrState) {
+		err = write(claimEach) // a slot has its row, or one of them cannot be written
+	}
 	if err != nil {
 		return nil, err
 	}
 	return begun, nil
+}
+
+// claimNew writes slots of which none has a row yet, many rows a statement. If one
+// has, it is ErrState.
+func (l *Ledger) claimNew(ctx context.Context, tx *sql.Tx, closed []Slot, runs []NewRun, begun []*Run) error {
+	w := &writing{attemptStatements: &l.prepared, ctx: ctx, tx: tx}
+	now := ms(time.Now())
+	var rows []any
+	for _, s := range closed {
+		rows = append(rows, s.Schedule, ms(s.ScheduledFor), s.State, s.Reason, now)
+	}
+	for _, n := range runs {
+		rows = append(rows, n.Schedule, ms(n.ScheduledFor), SlotRan, "", now)
+	}
+	if err := w.slots.exec(w, rows); err != nil {
+		return err
+	}
+	c, err := prepareClaims(ctx, tx)
+	if err != nil {
+		return err
+	}
+	size := rowSizes[0]
+	for len(begun) > 0 {
+		part := begun[:min(size, len(begun))]
+		begun = begun[len(part):]
+		rows = rows[:0]
+		for _, r := range part {
+			if err := c.number(ctx, r); err != nil {
+				return err
+			}
+			rows = append(rows, r.values()...)
+		}
+		if len(part) < size { // their ids are known of whole statements alone
+			for _, r := range part {
+				if err := r.insert(c.insertRun.ExecContext(ctx, r.values()...)); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		if err := w.runs.exec(w, rows); err != nil {
+			return err
+		}
+		for i, r := range part {
+			r.ID = w.lastID - int64(size-1-i) // SQLite counts on from the highest id
+		}
+	}
+	return nil
+}
+
+// claimEach writes one slot after the other.
+func claimEach(ctx context.Context, tx *sql.Tx, closed []Slot, runs []NewRun, begun []*Run) error {
+	c, err := prepareClaims(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, s := range closed {
+		if _, err := c.slot(ctx, s); err != nil {
+			return fmt.Errorf("slot %s of %s: %w", s.ScheduledFor.Format(time.RFC3339), s.Schedule, err)
+		}
+	}
+	for i, n := range runs {
+		err := c.begin(ctx, tx, n, begun[i])
+		if errors.Is(err, ErrSlotTaken) {
+			begun[i], err = nil, nil
+		}
+		if err != nil {
+			return fmt.Errorf("run of %s: %w", n.Schedule, err)
+		}
+	}
+	return nil
 }
 
 // claims are the statements that claim slots, prepared for one transaction.
@@ -76,10 +133,14 @@ func (c claims) begin(ctx context.Context, tx *sql.Tx, n NewRun, r *Run) error {
 			return err
 		}
 	}
-	if err := c.nextNumber.QueryRowContext(ctx, r.Schedule, ms(r.ScheduledFor)).Scan(&r.Number, &r.Generation); err != nil {
+	if err := c.number(ctx, r); err != nil {
 		return err
 	}
 	return r.insert(c.insertRun.ExecContext(ctx, r.values()...))
+}
+
+func (c claims) number(ctx context.Context, r *Run) error {
+	return c.nextNumber.QueryRowContext(ctx, r.Schedule, ms(r.ScheduledFor)).Scan(&r.Number, &r.Generation)
 }
 
 // newRun is the row that a run begins with.

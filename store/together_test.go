@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,36 @@ func TestClaimSlots(t *testing.T) {
 	}
 }
 
+// More than a statement takes, also with one among them that has its row.
+func TestClaimManySlots(t *testing.T) {
+	for _, taken := range []bool{false, true} {
+		ctx, l := context.Background(), open(t)
+		_ = get[*Run](t)(l.BeginRun(ctx, handRun("s03", slotTime))) // a second one of its slot comes
+		if taken {
+			_ = get[bool](t)(l.CloseSlot(ctx, Slot{Schedule: "s40", ScheduledFor: slotTime, State: SlotSkipped}))
+		}
+		var runs []NewRun
+		for i := range 75 {
+			runs = append(runs, slotRun(fmt.Sprintf("s%02d", i)))
+		}
+		begun := get[[]*Run](t)(l.ClaimSlots(ctx, nil, runs))
+		for i, r := range begun {
+			if i == 40 && taken {
+				if r != nil {
+					t.Errorf("got %+v for a slot that has its row", r)
+				}
+				continue
+			}
+			if got := get[*Run](t)(l.LatestOfSlot(ctx, runs[i].Schedule, slotTime)); r == nil || *got != *r || i == 3 && r.Number != 2 {
+				t.Errorf("got %+v, want %+v", got, r)
+			}
+		}
+		if n := count(t, l, `SELECT count(*) FROM slots WHERE state = 'ran'`); n != 74 && taken || n != 75 && !taken {
+			t.Errorf("taken %v: %d slots ran", taken, n)
+		}
+	}
+}
+
 // One slot that cannot be written leaves none of them.
 func TestClaimSlotsAllOrNone(t *testing.T) {
 	ctx, l := context.Background(), open(t)
@@ -66,5 +97,20 @@ func TestMarksTogether(t *testing.T) {
 	got := get[map[string]Mark](t)(l.Marks(ctx))
 	if len(got) != 2 || got["a"] != want["a"] || got["waits"] != want["waits"] {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// A thousand schedules that are due at the same instant.
+func BenchmarkClaimSlots(b *testing.B) {
+	ctx, l := context.Background(), open(b)
+	for i := 0; b.Loop(); i++ {
+		runs := make([]NewRun, 1000)
+		for k := range runs {
+			runs[k] = slotRun(fmt.Sprintf("s%04d", k))
+			runs[k].ScheduledFor = slotTime.Add(time.Duration(i) * time.Minute)
+		}
+		if _, err := l.ClaimSlots(ctx, nil, runs); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
