@@ -117,7 +117,7 @@ func (m *timetable) serve(ctx context.Context, t *times, what string) error {
 		if round == rounds-1 {
 			err = d.idle(t, what)
 		}
-		if err = errors.Join(err, d.stop()); err != nil {
+		if err := errors.Join(err, d.stop()); err != nil {
 			return err
 		}
 		if what == "new ledger" && round < rounds-1 {

@@ -21,19 +21,6 @@ func (d *document) line(n *node) int {
 	return line
 }
 
-// offsetOf is the reverse of go-toml's positions, whose columns count bytes.
-func (d *document) offsetOf(line, column int) int {
-	offset := 0
-	for range line - 1 {
-		next := bytes.IndexByte(d.data[offset:], '\n')
-		if next < 0 {
-			return len(d.data)
-		}
-		offset += next + 1
-	}
-	return min(offset+column-1, len(d.data))
-}
-
 // offsetInside finds the byte of the file that holds byte at of a string's
 // value, past the quotes and escapes.
 func (n *node) offsetInside(at int) int {

@@ -169,8 +169,11 @@ func prepareAttempts(ctx context.Context, db *sql.DB) (s attemptStatements, err 
 		into             *rowsStatement
 		head, row, after string
 	}{
-		{&s.insert, insertAttempts, attemptRow, ""}, {&s.accept, acceptAttempts, acceptRow, acceptedWhere}, {&s.record, insertRecords, recordRow, ""},
-		{&s.slots, insertSlots, slotRow, onSlotConflict}, {&s.runs, insertRuns, runRow, ""},
+		{&s.insert, insertAttempts, attemptRow, ""},
+		{&s.accept, acceptAttempts, acceptRow, acceptedWhere},
+		{&s.record, insertRecords, recordRow, ""},
+		{&s.slots, insertSlots, slotRow, onSlotConflict},
+		{&s.runs, insertRuns, runRow, ""},
 	} {
 		if *p.into, err = prepareRows(ctx, db, p.head, p.row, p.after); err != nil {
 			return s, err
