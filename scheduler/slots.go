@@ -186,7 +186,7 @@ func (s *Spec) otherPass(second int64, last change, changed bool) (end int64, is
 
 // upTo finds the last slot at or before a second. It asks from(), so that both
 // directions cannot disagree: it steps back in doubling widths until a slot
-// lies inside, then halves.
+// lies inside, steps forth a little, then halves.
 func (s *Spec) upTo(last int64) (int64, bool) {
 	last = min(last, maxSecond)
 	if s.zone == nil || last < minSecond {
@@ -196,17 +196,25 @@ func (s *Spec) upTo(last int64) (int64, bool) {
 		return s.everyUpTo(last)
 	}
 	slot, ok := int64(0), false
-	width := int64(1)
+	const narrowest = 64
+	width := int64(narrowest)
 	for ; !ok; width *= 2 {
-		if width/2 > horizon || width/2 > last-minSecond {
+		if width > narrowest && (width/2 > horizon || width/2 > last-minSecond) {
 			return 0, false
 		}
 		slot, ok = s.from(last - width + 1)
 		ok = ok && slot <= last
 	}
+	for range 3 { // most expressions have few slots in the last width
+		later, ok := s.from(slot + 1)
+		if !ok || later > last {
+			return slot, true
+		}
+		slot = later
+	}
 	// No slot lies in [none, last]; slot is one before that.
 	none := last + 1
-	if width > 2 {
+	if width > 2*narrowest {
 		none = last - width/4 + 1
 	}
 	for none-slot > 1 {

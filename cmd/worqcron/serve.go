@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -167,6 +168,7 @@ func (d *daemon) run(ctx context.Context) error {
 	})
 	d.log.Info("daemon started", "config", d.config.File, "ledger", d.ledger.Path(), "schedules", len(d.config.Schedules), "version", programVersion())
 	notifySystemd(d.log, notifyReady)
+	debug.FreeOSMemory() // what loading took: with thousands of schedules as much as they need
 	err = parts.Wait()
 	notifySystemd(d.log, notifyStopping)
 	cancel()

@@ -13,7 +13,7 @@ import (
 	"worqcron/store"
 )
 
-func quietDaemon(t *testing.T) *daemon {
+func quietDaemon(t testing.TB) *daemon {
 	t.Helper()
 	d := testDaemon(t, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	d.scheduler = scheduler.New(slots{d, t.Context()}, d.log)

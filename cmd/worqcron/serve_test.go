@@ -19,7 +19,7 @@ import (
 )
 
 // testDaemon is a daemon that was not started: its parts are called by hand.
-func testDaemon(t *testing.T, log *slog.Logger) *daemon {
+func testDaemon(t testing.TB, log *slog.Logger) *daemon {
 	t.Helper()
 	s, err := sandbox.Start(sandbox.Options{})
 	if err != nil {
