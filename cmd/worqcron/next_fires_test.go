@@ -92,6 +92,9 @@ func nextIsWhatFires(t *testing.T, s scheduler.Schedule) {
 	if err != nil || len(said) != 20 {
 		t.Fatalf("%d slots, %v", len(said), err)
 	}
+	if begun, ok := begunSlot(s, markTo(f.marks[s.Name]), time.Now()); ok {
+		said = append([]slotJSON{begun}, said[:19]...)
+	}
 	time.Sleep(time.Until(said[19].ScheduledFor) + 24*time.Hour)
 	end()
 	if err := <-done; err != nil {
