@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -15,24 +16,28 @@ type gathering struct {
 	leave   func(Due) bool // which slots it leaves; nil: none
 }
 
-func (g *gathering) Marks(context.Context) (map[string]Mark, error) { return g.marks, g.broken }
+func (g *gathering) Marks(context.Context) (map[string]Mark, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return maps.Clone(g.marks), g.broken
+}
 
 func (g *gathering) ClaimTogether(ctx context.Context, dues []Due) []bool {
 	g.commits++
 	done, left := make([]bool, len(dues)), map[string]bool{}
-	if g.broken != nil {
-		return done
-	}
 	for i, due := range dues {
 		left[due.Schedule] = left[due.Schedule] || g.leave != nil && g.leave(due)
 		if done[i] = !left[due.Schedule]; done[i] {
 			done[i] = g.memory.Claim(ctx, due) == nil
+			left[due.Schedule] = !done[i]
 		}
 	}
 	return done
 }
 
 func (g *gathering) AdvanceTogether(_ context.Context, marks map[string]Mark) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.commits++
 	for name, mark := range marks {
 		if g.broken == nil {

@@ -87,7 +87,9 @@ func nextIsWhatFires(t *testing.T, s scheduler.Schedule) {
 	go func() { done <- loop.Run(ctx) }()
 	time.Sleep(time.Until(time.Date(2000, 3, 20, 12, 0, 0, 1, time.UTC))) // the loop has run for a while
 	synctest.Wait()
+	f.mu.Lock()
 	f.list = nil
+	f.mu.Unlock()
 	said, err := slotsOf(s, nextFlags{n: 20})
 	if err != nil || len(said) != 20 {
 		t.Fatalf("%d slots, %v", len(said), err)
