@@ -69,6 +69,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 		{"Interrupted", runsInterrupted, 2, []string{"runs_stopped (reason=?)"}},
 		{"OpenRuns", runsOpen, 0, []string{"runs_open"}},
 		{"HalfResolved", runsHalfResolved, 0, []string{"runs_held", "chunks_by_state (run=? AND state=?)"}},
+		{"ClaimSlots numbers", runsBesides, 1, []string{"runs_by_schedule (schedule=? AND scheduled_for=?)"}},
 		{"BeginRun number", nextNumber, 2, []string{"runs_by_schedule (schedule=? AND scheduled_for=?)"}},
 		{"LatestOfSlot", runsOfSlot, 2, []string{"runs_by_schedule (schedule=? AND scheduled_for=?)"}},
 		{"FindRun by name", runsByMinute, 3, []string{"runs_by_schedule (schedule=? AND scheduled_for>? AND scheduled_for<?)"}},

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -49,28 +50,24 @@ func (l *Ledger) claimNew(ctx context.Context, tx *sql.Tx, closed []Slot, runs [
 	if err := w.slots.exec(w, rows); err != nil {
 		return err
 	}
-	c, err := prepareClaims(ctx, tx)
-	if err != nil {
+	if err := numberRuns(ctx, tx, begun); err != nil {
 		return err
 	}
 	size := rowSizes[0]
 	for len(begun) > 0 {
 		part := begun[:min(size, len(begun))]
 		begun = begun[len(part):]
-		rows = rows[:0]
-		for _, r := range part {
-			if err := c.number(ctx, r); err != nil {
-				return err
-			}
-			rows = append(rows, r.values()...)
-		}
 		if len(part) < size { // their ids are known of whole statements alone
 			for _, r := range part {
-				if err := r.insert(c.insertRun.ExecContext(ctx, r.values()...)); err != nil {
+				if err := r.insert(tx.ExecContext(ctx, insertRun, r.values()...)); err != nil {
 					return err
 				}
 			}
 			continue
+		}
+		rows = rows[:0]
+		for _, r := range part {
+			rows = append(rows, r.values()...)
 		}
 		if err := w.runs.exec(w, rows); err != nil {
 			return err
@@ -137,6 +134,38 @@ func (c claims) begin(ctx context.Context, tx *sql.Tx, n NewRun, r *Run) error {
 		return err
 	}
 	return r.insert(c.insertRun.ExecContext(ctx, r.values()...))
+}
+
+// runsBesides finds what runs a list of slots has already: ?1 is JSON, a schedule and
+// an instant each.
+const runsBesides = `
+SELECT e.key, max(r.number), max(r.generation)
+FROM json_each(?1) e CROSS JOIN runs r ON r.schedule = e.value ->> 0 AND r.scheduled_for = e.value ->> 1 GROUP BY e.key`
+
+// numberRuns counts the runs of slots on from those that they have.
+func numberRuns(ctx context.Context, tx *sql.Tx, begun []*Run) error {
+	slots := make([][2]any, len(begun))
+	for i, r := range begun {
+		slots[i] = [2]any{r.Schedule, ms(r.ScheduledFor)}
+		r.Number, r.Generation = 1, 0
+	}
+	text, err := json.Marshal(slots)
+	if err != nil {
+		return err
+	}
+	rows, err := tx.QueryContext(ctx, runsBesides, string(text))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var i, number, generation int64
+		if err := rows.Scan(&i, &number, &generation); err != nil {
+			return err
+		}
+		begun[i].Number, begun[i].Generation = int(number)+1, int(generation)
+	}
+	return rows.Err()
 }
 
 func (c claims) number(ctx context.Context, r *Run) error {
