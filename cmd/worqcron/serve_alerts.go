@@ -60,7 +60,7 @@ type watch struct {
 
 // watched is one schedule.
 type watched struct {
-	config.Schedule
+	*config.Schedule // of the configuration, not copied: there may be thousands
 	saved store.Alert // as the ledger has it
 	now   store.Alert // the same, with slots that were looked at since
 	due   time.Time   // when the next slot is to be looked at; zero: none

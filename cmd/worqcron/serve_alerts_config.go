@@ -30,7 +30,8 @@ func (w *watch) takeOver(ctx context.Context, now time.Time) error {
 	}
 	entries := map[string]*watched{}
 	var changes []store.AlertChange
-	for _, s := range c.Schedules {
+	for i := range c.Schedules {
+		s := &c.Schedules[i]
 		saved, seen := known[s.Name]
 		delete(known, s.Name)
 		row := saved
@@ -103,7 +104,7 @@ func (w *watch) firstSight(ctx context.Context, schedule string, now time.Time) 
 
 // watchSlots lets the watch of slots begin now where it is new, or where other
 // slots are due than before.
-func watchSlots(a *store.Alert, s config.Schedule, now time.Time) {
+func watchSlots(a *store.Alert, s *config.Schedule, now time.Time) {
 	spec := s.Spec.Fingerprint()
 	begin := func(to *time.Time, within time.Duration) {
 		switch {

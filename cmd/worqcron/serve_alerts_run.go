@@ -95,7 +95,7 @@ func (w *watch) apply(ctx context.Context, f *finding, v alert.Verdict, run *sto
 
 // textOf is the message about a change.
 func (w *watch) textOf(ctx context.Context, e *watched, c *alert.Change, v alert.Verdict, run *store.Run) (string, error) {
-	zone := zoneOf(e.Schedule)
+	zone := zoneOf(*e.Schedule)
 	facts := alert.Facts{
 		Schedule: e.Name, Alert: c.Kind, Before: string(c.Before.State), Since: c.Now.Since.In(zone), Reason: v.Reason,
 		Look: fmt.Sprintf("worqcron why %s %s", e.Name, v.Slot.In(zone).Format(time.RFC3339)),

@@ -67,7 +67,7 @@ func (w *watch) judgeSlots(ctx context.Context, f *finding, now time.Time) error
 			return err
 		}
 		*p.to = until
-		v := p.judge(slots, zoneOf(e.Schedule))
+		v := p.judge(slots, zoneOf(*e.Schedule))
 		if v.State == "" {
 			continue
 		}
