@@ -60,10 +60,10 @@ type watch struct {
 
 // watched is one schedule.
 type watched struct {
-	*config.Schedule // of the configuration, not copied: there may be thousands
-	saved store.Alert // as the ledger has it
-	now   store.Alert // the same, with slots that were looked at since
-	due   time.Time   // when the next slot is to be looked at; zero: none
+	*config.Schedule             // of the configuration, not copied: there may be thousands
+	saved            store.Alert // as the ledger has it
+	now              store.Alert // the same, with slots that were looked at since
+	due              time.Time   // when the next slot is to be looked at; zero: none
 }
 
 func newWatch(ledger *store.Ledger, c *config.Config, log *slog.Logger) *watch {
