@@ -78,7 +78,7 @@ func (d *worker) attempt(ctx, send context.Context, t *task, before *tries) (*ne
 		return nil, err
 	}
 	failpoint.Hit("before-intent")
-	id, err := d.intent(ctx, t, hash, int64(len(body)))
+	id, err := d.intent(ctx, send, t, hash, int64(len(body)))
 	if err != nil || id == 0 {
 		return nil, err
 	}
@@ -126,9 +126,9 @@ func (d *delivery) sourceChanged(err error) bool {
 	return true
 }
 
-// intent commits the intent, waiting while the disk is full. 0 says that the
-// run ended first.
-func (d *delivery) intent(ctx context.Context, t *task, hash string, bytes int64) (int64, error) {
+// intent commits the intent, waiting while the disk is full, behind the outcome that
+// waits as well. 0 says that the run ended first.
+func (d *worker) intent(ctx, send context.Context, t *task, hash string, bytes int64) (int64, error) {
 	for {
 		if ctx.Err() != nil {
 			return 0, nil
@@ -139,6 +139,9 @@ func (d *delivery) intent(ctx context.Context, t *task, hash string, bytes int64
 			return id, err
 		}
 		d.log.Error("ledger full, nothing is sent until there is room", "err", err)
+		if err := d.settle(send); err != nil {
+			return 0, err
+		}
 		if err := sleepUntil(ctx, time.Now().Add(fullWait)); err != nil {
 			return 0, nil
 		}

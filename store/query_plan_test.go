@@ -8,7 +8,7 @@ import (
 )
 
 // readsAll are those whose plan has a scan of what the query made itself.
-var readsAll = []string{"StartsSince", "PlannedParts", "files delivered again", "root of a redrive", "FinishAttempt accepted", "SameIDs", "ByAnalyticsID", "Claimants", "MeanAnswer", "FollowUps", "AcceptRestore follow-ups", "sent again", "mended by redrives"}
+var readsAll = []string{"StartsSince", "PlannedParts", "files delivered again", "root of a redrive", "FinishAttempt accepted", "SameIDs", "ByAnalyticsID", "Claimants", "MeanAnswer", "FollowUps", "AcceptRestore follow-ups", "sent again", "mended by redrives", "ClaimSlots numbers"}
 
 // The queries that run for each chunk, or over a history of years, must find
 // their rows by an index.
