@@ -21,7 +21,9 @@ func TestRecoverHalfResolved(t *testing.T) {
 	} {
 		t.Run(string(c.decision), func(t *testing.T) {
 			r := testRunner(t, &wire{script: []answering{accepted, answer(502, http.Header{}, "")}})
-			held := mustRun(t, r, testJob(t, 2), Order{})
+			job := testJob(t, 2)
+			job.Delivery.MaxInFlight = 1 // so that chunk 2 is the second
+			held := mustRun(t, r, job, Order{})
 			run, err := r.Ledger.FindRun(t.Context(), held.RunID)
 			if err != nil || run.State != store.Held {
 				t.Fatalf("got %+v, %v", run, err)

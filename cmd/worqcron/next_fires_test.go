@@ -94,7 +94,8 @@ func nextIsWhatFires(t *testing.T, s scheduler.Schedule) {
 	if err != nil || len(said) != 20 {
 		t.Fatalf("%d slots, %v", len(said), err)
 	}
-	if begun, ok := begunSlot(s, markTo(f.marks[s.Name]), time.Now()); ok {
+	mark, _, _ := f.Mark(ctx, s.Name)
+	if begun, ok := begunSlot(s, markTo(mark), time.Now()); ok {
 		said = append([]slotJSON{begun}, said[:19]...)
 	}
 	time.Sleep(time.Until(said[19].ScheduledFor) + 24*time.Hour)
