@@ -221,8 +221,13 @@ func OpenReader(ctx context.Context, path string) (*Reader, error) {
 	return &Reader{path: path, ro: ro}, nil
 }
 
-// Close ends the readers.
-func (r *Reader) Close() error { return r.ro.Close() }
+// Close ends the readers; of a nil Reader there are none.
+func (r *Reader) Close() error {
+	if r == nil {
+		return nil
+	}
+	return r.ro.Close()
+}
 
 // Path is the ledger's file.
 func (r *Reader) Path() string { return r.path }

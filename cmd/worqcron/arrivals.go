@@ -47,16 +47,11 @@ func (j arrivalsJSON) waits() string {
 
 // arrivals lists those of a timetable that files make due.
 func (p *program) arrivals(ctx context.Context, c *config.Config, table []scheduler.Schedule) (list []arrivalsJSON, err error) {
-	r, err := store.OpenReader(ctx, c.Ledger.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		r, err = nil, nil
-	}
+	r, err := readerIfAny(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	if r != nil {
-		defer func() { err = errors.Join(err, r.Close()) }()
-	}
+	defer func() { err = errors.Join(err, r.Close()) }()
 	for _, t := range table {
 		s, ok := c.Schedule(t.Name)
 		if !ok || !s.OnArrival {
@@ -65,10 +60,14 @@ func (p *program) arrivals(ctx context.Context, c *config.Config, table []schedu
 		j := arrivalsJSON{Schedule: s.Name, Path: s.Job.Source.Path, HeldBack: t.SkipReason(time.Now())}
 		var known []source.Arrived
 		if r != nil {
-			if known, err = lyingFiles(ctx, r, s.Name); err != nil {
+			name, err := nameInLedger(ctx, r, s)
+			if err != nil {
 				return nil, err
 			}
-			if j.Waiting, err = r.WaitingArrivals(ctx, s.Name); err != nil {
+			if known, err = lyingFiles(ctx, r, name); err != nil {
+				return nil, err
+			}
+			if j.Waiting, err = r.WaitingArrivals(ctx, name); err != nil {
 				return nil, err
 			}
 		}

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/spf13/cobra"
 
 	"worqcron/config"
-	"worqcron/store"
 )
 
 // checkJSON is the result of 'check' for programs.
@@ -109,15 +107,12 @@ func (p *program) printProblems(r checkJSON, c *config.Config) {
 
 // checkLedger adds what the ledger knows about the configuration, if there is one.
 func (p *program) checkLedger(ctx context.Context, c *config.Config, diff bool, result *checkJSON) (err error) {
-	r, err := store.OpenReader(ctx, c.Ledger.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		r, err = nil, nil
-	}
+	r, err := readerIfAny(ctx, c)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, r.Close()) }()
 	if r != nil {
-		defer func() { err = errors.Join(err, r.Close()) }()
 		if err := warnRenamed(ctx, r, c); err != nil {
 			return err
 		}

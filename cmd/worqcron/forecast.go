@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"slices"
 	"time"
@@ -76,16 +75,11 @@ func (p *program) forecast(ctx context.Context, names []string, times [2]string)
 	if err := j.read(table, times); err != nil {
 		return err
 	}
-	r, err := store.OpenReader(ctx, cfg.Ledger.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		r, err = nil, nil
-	}
+	r, err := readerIfAny(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	if r != nil {
-		defer func() { err = errors.Join(err, r.Close()) }()
-	}
+	defer func() { err = errors.Join(err, r.Close()) }()
 	if err := j.predict(ctx, r, cfg, table); err != nil {
 		return err
 	}

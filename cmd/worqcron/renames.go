@@ -39,6 +39,19 @@ func openNamed(ctx context.Context, l *store.Ledger, cfg *config.Config, log *sl
 	return l, nil
 }
 
+// nameInLedger is what the ledger calls a schedule: its former name as long as its past
+// was not taken over.
+func nameInLedger(ctx context.Context, r *store.Reader, s config.Schedule) (string, error) {
+	if s.RenamedFrom == "" {
+		return s.Name, nil
+	}
+	had, err := r.HasSchedule(ctx, s.RenamedFrom)
+	if err != nil || !had {
+		return s.Name, err
+	}
+	return s.RenamedFrom, nil
+}
+
 // warnRenamed adds warnings about renames that are over and done with.
 func warnRenamed(ctx context.Context, r *store.Reader, cfg *config.Config) error {
 	for _, s := range cfg.Schedules {

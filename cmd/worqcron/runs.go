@@ -9,6 +9,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"worqcron/config"
 	"worqcron/store"
 )
 
@@ -40,6 +41,12 @@ func (p *program) read(ctx context.Context) (*store.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
+	return readerIfAny(ctx, c)
+}
+
+// readerIfAny opens the ledger of a configuration for reading; nil, which may be
+// closed all the same, where nothing has run yet.
+func readerIfAny(ctx context.Context, c *config.Config) (*store.Reader, error) {
 	r, err := store.OpenReader(ctx, c.Ledger.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

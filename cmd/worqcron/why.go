@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -66,16 +65,11 @@ func (p *program) why(ctx context.Context, name, text string) (err error) {
 			s.Spec = s.Due // which is another schedule's, if this one has none
 		}
 	}
-	r, err := store.OpenReader(ctx, cfg.Ledger.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		r, err = nil, nil
-	}
+	r, err := readerIfAny(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	if r != nil {
-		defer func() { err = errors.Join(err, r.Close()) }()
-	}
+	defer func() { err = errors.Join(err, r.Close()) }()
 	w := inquiry{schedule: s, reader: r, now: time.Now()}
 	list, notes, err := w.asked(ctx, text)
 	if err != nil {
